@@ -1,0 +1,84 @@
+#pragma once
+// Host: everything the agent does to the machine it runs on. KernelHost (vrrp/kernel) does it by netlink and sockets,
+// SimulatedHost (tests/vrrp/agent) on a simulated LAN. Calls come from the agent's one thread and do not block.
+// Failures are returned, never thrown; the agent turns them into events of its next turn.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/expected.h"
+#include "common/base/ip_address.h"
+#include "common/base/mac_address.h"
+
+namespace vipair::vrrp {
+
+// What the agent knows of an interface, pushed into Agent::on_interface whenever any of it changes.
+struct InterfaceInfo {
+  std::string name;
+  int index = 0;          // 0: the interface does not exist
+  bool is_up = false;     // administratively up with carrier
+  MacAddress mac;
+  std::optional<IpAddress> primary_v4;     // source of IPv4 advertisements: never a virtual address
+  std::optional<IpAddress> link_local_v6;  // source of IPv6 advertisements
+  bool forwards_v6 = false;                // the router flag of the kernel's own neighbour advertisements
+  friend bool operator==(const InterfaceInfo&, const InterfaceInfo&) = default;
+};
+
+struct HostError {
+  enum class Kind { not_permitted, no_interface, address_in_use, other };
+  Kind kind = Kind::other;
+  std::string text;  // for the operator: what failed, on what, and what to do; e.g. errno text and address
+};
+
+// The addresses of one VRRP instance (one family) on one interface.
+struct AddressSet {
+  std::string interface;
+  int interface_index = 0;
+  std::vector<IpPrefix> addresses;
+};
+
+// One advertisement as it goes on the wire: the VRRP message without IP header.
+struct OutgoingAdvertisement {
+  int interface_index = 0;
+  IpAddress source;
+  IpAddress destination;  // 224.0.0.18, ff02::12 or the peer; TTL and hop limit are always 255
+  Bytes message;
+  friend bool operator==(const OutgoingAdvertisement&, const OutgoingAdvertisement&) = default;
+};
+
+// A gratuitous ARP or unsolicited neighbour advertisement: a whole Ethernet frame made by vrrp/core/announcement.
+struct OutgoingFrame {
+  int interface_index = 0;
+  Bytes frame;
+};
+
+// What the supervisor does when this process dies without having done it: one entry per instance that holds addresses.
+struct LastWill {
+  std::vector<OutgoingAdvertisement> resignations;  // ready-made, priority 0
+  std::vector<AddressSet> addresses;
+};
+
+// How addresses are given up. `lingering`: a planned move to a live peer. The node stops answering ARP and ND for them
+// at once but keeps serving the connections it has until the drain time ends, while the new Active relays their
+// segments here (VRRP.md of the field calls it make before break).
+enum class ReleaseMode { immediate, lingering };
+
+class Host {
+ public:
+  virtual ~Host() = default;
+
+  // Adds all addresses in one batch; success means the kernel acknowledged every one (one that is already there
+  // because we put it there counts). On failure nothing of the set remains added by this call.
+  // relay_to: in a planned move, the old Active's own address (unicast, on this interface's network): segments of
+  // connections that were opened there are relayed to it for the drain time. Best effort.
+  virtual Expected<void, HostError> claim(const AddressSet& set, std::optional<IpAddress> relay_to) = 0;
+  virtual void release(const AddressSet& set, ReleaseMode mode) = 0;
+  virtual Expected<void, HostError> send(const OutgoingAdvertisement& advertisement) = 0;
+  virtual void announce(const std::vector<OutgoingFrame>& frames) = 0;  // all in one batch; losses are the schedule's business
+  virtual void set_last_will(const LastWill& will) = 0;  // replaces the previous one; takes effect before it returns
+};
+
+}  // namespace vipair::vrrp

@@ -1,0 +1,61 @@
+#pragma once
+// What the agent tells about itself, as values; vrrp/kernel renders them as JSON, metrics and log lines.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/ip_address.h"
+#include "common/base/time.h"
+
+namespace vipair::vrrp {
+
+struct RouterStatus {
+  std::string name;
+  std::string interface;
+  int vrid = 0;
+  IpFamily family = IpFamily::ipv4;
+  int version = 3;
+  std::string state;   // "initialize" "backup" "active" "yielding" "fault"
+  std::string reason;  // of the last change of state, a word: "active_down_timer" "priority_zero" "startup" …
+  TimePoint since;     // of the last change of state
+  int priority = 0;
+  int effective_priority = 0;
+  std::vector<std::string> faults;  // "proxy: not connected", "interface eth0: no carrier", "claim: …"
+  std::vector<std::string> addresses;
+  struct Peer {
+    std::string address;
+    int priority = 0;
+    TimePoint heard;
+  };
+  std::optional<Peer> peer;  // the last sender of an accepted advertisement
+  std::vector<std::pair<std::string, std::uint64_t>> counters;  // name, value; names as RFC 6527 where it has one
+};
+
+struct CheckStatus {
+  std::string name;
+  std::string type;
+  bool up = false;
+  std::string reason;
+};
+
+struct Status {
+  std::string node;
+  std::vector<RouterStatus> routers;
+  std::vector<CheckStatus> checks;
+  std::vector<std::pair<std::string, std::uint64_t>> counters;  // of the agent as a whole: datagrams for no router, …
+  std::vector<std::string> warnings;                            // what an operator should look at
+};
+
+// One line of the journal: a change of role with its cause, or something else worth telling.
+struct JournalEntry {
+  TimePoint at;
+  enum class Level { debug, info, warn, error } level = Level::info;
+  std::string router;  // "web/ipv4", empty for the agent as a whole
+  std::string event;   // "state" "refused" "claim_failed" "peer_seen" …
+  std::string text;    // a sentence: what was seen, which rule decided
+};
+
+}  // namespace vipair::vrrp
