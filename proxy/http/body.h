@@ -1,0 +1,70 @@
+#pragma once
+// Message bodies (RFC 9112 sections 6 and 7): how a body is framed, and a decoder that finds its end in a stream.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proxy/http/message.h"
+
+namespace vipair::http {
+
+enum class Framing : std::uint8_t { none, content_length, chunked, until_close };
+
+struct BodyFraming {
+  Framing framing = Framing::none;
+  std::uint64_t length = 0;  // content_length only
+};
+
+// The heads passed the parser, so these cannot fail (RFC 9112 section 6.3).
+BodyFraming body_framing(const RequestHead& head, const char* buffer);
+BodyFraming body_framing(const ResponseHead& head, const char* buffer, Method request_method);
+
+enum class BodyError : std::uint8_t {
+  bad_chunk_size, chunk_extension_too_long, bad_chunk_end, bare_lf, bad_trailer, trailers_too_large,
+};
+const char* to_string(BodyError error);
+
+inline constexpr std::size_t kChunkExtensionMax = 256;    // bytes over all chunks of 16 KiB … per chunk line
+inline constexpr std::size_t kTrailersMax = 8 * 1024;     // bytes of one trailer section
+
+// Walks over the bytes of a body as they come. Payload is reported as views into the input: nothing is copied but
+// trailers. Feed it again with what follows; it never looks at a byte twice.
+class BodyDecoder {
+ public:
+  explicit BodyDecoder(BodyFraming framing);
+
+  struct Step {
+    std::size_t consumed = 0;    // bytes of the input that belong to this body (framing and payload)
+    std::string_view payload;    // part of the input, may be empty
+    bool is_complete = false;    // the body has ended; what follows `consumed` belongs to the next message
+    std::optional<BodyError> error;
+  };
+  // Consumes up to one run of payload; call in a loop until consumed == 0 or is_complete.
+  Step decode(std::string_view input);
+
+  bool is_complete() const { return complete_; }
+  // The peer closed: the regular end of an until_close body, a truncation of any other unless complete.
+  bool finish_at_close();
+  std::uint64_t payload_bytes() const { return payload_bytes_; }
+  // "Name: value\r\n" lines, checked as fields; fields that may not be trailers (framing, routing, Host,
+  // authentication; RFC 9110 section 6.5.1) are left out.
+  const std::string& trailers() const { return trailers_; }
+
+ private:
+  enum class State : std::uint8_t {
+    payload, chunk_size, chunk_extension, chunk_size_lf, chunk_payload, chunk_cr, chunk_lf, trailer_line, trailer_lf, done,
+  };
+  State state_ = State::done;
+  Framing framing_;
+  bool complete_ = false;
+  std::uint64_t remaining_ = 0;
+  std::uint64_t payload_bytes_ = 0;
+  std::uint8_t digits_ = 0;
+  std::size_t extension_bytes_ = 0;
+  std::string line_;
+  std::string trailers_;
+};
+
+}  // namespace vipair::http
