@@ -47,6 +47,7 @@ struct Config {
   bool lock_memory = true;
   Duration hang_timeout = std::chrono::milliseconds(250);  // of the agent's own loop, watched by the supervisor
   Duration drain_time = std::chrono::seconds(10);  // how long connections of the old Active are relayed to it after a planned move
+  std::vector<std::string> warnings;  // what the loader accepted but an operator should know: for log and status
 };
 
 }  // namespace vipair::vrrp
