@@ -1,0 +1,72 @@
+#pragma once
+// The new Active's side of a planned move that breaks no connection. Segments of connections that live on the old
+// Active now arrive here, where nobody knows them and TCP would answer with a reset. For the drain time they are
+// sent on to the old Active (lingering_addresses.h), which answers the client directly.
+//
+// How: one nf_tables table per move. A set remembers every connection whose SYN was seen here (client and virtual
+// address and port); any other TCP segment that comes in on the interface for a virtual address is duplicated to
+// the old Active's own address and dropped. The table is made before the addresses are claimed, so that no SYN is
+// missed, and it carries the OWNER flag: it vanishes with our netlink socket, a crash leaves nothing. Connections
+// from the node itself are not touched. When nf_tables is missing or not permitted, the move goes on without it.
+//
+// No blocking: one transaction, about a millisecond. Time is passed in. One owner, one thread.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/base/expected.h"
+#include "common/base/time.h"
+#include "common/runtime/unique_fd.h"
+#include "vrrp/agent/host.h"
+#include "vrrp/kernel/lingering_addresses.h"
+
+namespace vipair::vrrp {
+
+class ConnectionRelay {
+ public:
+  // Connections opened here during one drain time; those beyond are taken for old ones and fail.
+  static constexpr std::uint32_t kConnectionsMax = 262'144;
+
+  explicit ConnectionRelay(Duration drain_time) : drain_time_(drain_time) {}
+  ~ConnectionRelay();  // ends everything
+  ConnectionRelay(const ConnectionRelay&) = delete;
+  ConnectionRelay& operator=(const ConnectionRelay&) = delete;
+
+  void set_drain_time(Duration drain_time) { drain_time_ = drain_time; }
+
+  // Tries the whole thing in one transaction that ends as it began. At start: it has the kernel load its modules,
+  // off the path of a takeover, and its error text is what the operator should read once.
+  Expected<void, std::string> check();
+
+  // To be called before the addresses are added to the interface. Addresses of the other family than `old_active`
+  // are left out. `own`: connections of these addresses that live on this node already
+  // (LingeringAddresses::connections). A relay of the same set that still runs is replaced. On an error nothing is
+  // left behind.
+  Expected<void, std::string> start(TimePoint now, const AddressSet& set, const IpAddress& old_active,
+                                    std::span<const TcpConnection> own);
+  void stop(const AddressSet& set);  // the addresses are released, or the claim failed; unknown is fine
+
+  void on_time(TimePoint now);
+  std::optional<TimePoint> next_deadline() const;
+  bool is_idle() const { return relays_.empty(); }
+
+ private:
+  struct Relay {
+    AddressSet set;
+    IpFamily family = IpFamily::ipv4;
+    std::string table;
+    TimePoint until;
+  };
+  Expected<void, std::string> open();
+  void remove(std::size_t index);
+
+  Duration drain_time_;
+  UniqueFd netlink_;
+  std::uint64_t tables_made_ = 0;
+  std::vector<Relay> relays_;
+};
+
+}  // namespace vipair::vrrp

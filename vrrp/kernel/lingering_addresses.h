@@ -1,0 +1,102 @@
+#pragma once
+// The old Active's side of a planned move that breaks no connection: the addresses leave the interface but stay on
+// `lo`
+// (/32, /128) until the drain time ends or no TCP connection to them is left, so that the node keeps its sockets
+// and answers its clients directly while the new Active relays their segments here (connection_relay.h).
+//
+// Meanwhile the node must not claim them on the link: arp_ignore=1 keeps it from answering ARP for an address of
+// another interface, arp_announce=2 from putting one into its own ARP requests; both are set on the interface for
+// that time and restored to what they were. Neighbour discovery needs neither: Linux answers for addresses of the
+// interface only.
+//
+// No blocking: rtnetlink is synchronous, the look at the TCP sockets is bounded. Time is passed in. One owner, one
+// thread.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/expected.h"
+#include "common/base/time.h"
+#include "common/runtime/unique_fd.h"
+#include "vrrp/agent/host.h"
+
+namespace vipair::vrrp {
+
+// A device setting of IPv4 as it was before.
+struct InterfaceSetting {
+  int interface_index = 0;
+  int id = 0;  // IPV4_DEVCONF_…
+  int value = 0;
+  friend bool operator==(const InterfaceSetting&, const InterfaceSetting&) = default;
+};
+
+// What lingering has left behind on this machine at this moment, for the last will.
+struct LingeringState {
+  std::vector<AddressSet> addresses;       // to be removed from `lo`
+  std::vector<InterfaceSetting> settings;  // to be restored
+};
+
+// A TCP connection of this node.
+struct TcpConnection {
+  IpEndpoint local;
+  IpEndpoint remote;
+  friend bool operator==(const TcpConnection&, const TcpConnection&) = default;
+};
+
+class LingeringAddresses {
+ public:
+  static constexpr Duration kLookInterval = std::chrono::milliseconds(100);
+  // Sockets read per look; a node that has more lingers for the whole drain time.
+  static constexpr std::size_t kSocketsReadMax = 16'384;
+
+  // `bequeath` is told of the state before it grows and after it shrinks: the last will covers every moment. It
+  // must not call back. `drain_time` counts for addresses that begin to linger from now on.
+  LingeringAddresses(Duration drain_time, std::function<void(const LingeringState&)> bequeath);
+  ~LingeringAddresses();  // ends everything
+  LingeringAddresses(const LingeringAddresses&) = delete;
+  LingeringAddresses& operator=(const LingeringAddresses&) = delete;
+
+  void set_drain_time(Duration drain_time) { drain_time_ = drain_time; }
+
+  // Moves the addresses of the set from its interface to `lo`: added there first, so that no segment finds the node
+  // without them. On an error the addresses are gone from the interface all the same, but do not linger. A loss of
+  // the interface addresses that shows up as an address event is this call's.
+  Expected<void, std::string> start(TimePoint now, const AddressSet& set);
+
+  // This node is Active again: to be called right after the addresses were added to the interface.
+  void cancel(const AddressSet& set);
+  // The connections that an address of the set has kept while lingering; empty when it does not linger. For the
+  // relay of a claim that takes the addresses back.
+  std::vector<TcpConnection> connections(const AddressSet& set) const;
+
+  void on_time(TimePoint now);
+  std::optional<TimePoint> next_deadline() const;
+  bool is_idle() const { return lingering_.empty(); }
+  void stop();  // ends everything now
+
+ private:
+  struct Lingering {
+    AddressSet set;
+    TimePoint until;
+    TimePoint look_at;
+  };
+  void end(std::size_t index);
+  void tell();
+  void restore_settings_without_user(int interface_index);
+
+  Duration drain_time_;
+  std::function<void(const LingeringState&)> bequeath_;
+  std::vector<Lingering> lingering_;
+  std::vector<InterfaceSetting> saved_;
+};
+
+// The TCP connections (not listening, not in TIME_WAIT) whose local address is one of `addresses`, read from the
+// kernel by sock_diag. Stops after `connections_max` of them. nullopt: there may be more than what could be read
+// within kSocketsReadMax sockets, or the kernel did not tell.
+std::optional<std::vector<TcpConnection>> tcp_connections(const std::vector<IpPrefix>& addresses, int lo_index,
+                                                          std::size_t connections_max);
+
+}  // namespace vipair::vrrp

@@ -1,0 +1,117 @@
+#pragma once
+// The supervisor: the small parent of the agent. It forks the child that runs the agent and holds the child's last
+// will: the ready-made priority-0 advertisements and the addresses to withdraw. However the child dies, its parent
+// sends the will, withdraws the addresses and starts a new child, which joins as Backup.
+//
+// Death is the end of the link or SIGCHLD, whichever is seen first. A child whose heartbeat stands still for the
+// hang timeout is killed and counts as dead; a supervisor that finds that it was itself late (a paused machine,
+// starvation) gives the child a fresh hang timeout instead. When the parent dies, the child gets SIGTERM and the
+// end of its link, resigns and exits: nothing is left behind.
+//
+// Between the death and the last withdrawal the parent allocates nothing: everything it needs is open and in
+// memory. It is single-threaded and must be called from a single-threaded process (it forks).
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "common/base/bytes.h"
+#include "common/base/expected.h"
+#include "common/base/time.h"
+#include "common/runtime/unique_fd.h"
+#include "vrrp/agent/host.h"
+#include "vrrp/kernel/lingering_addresses.h"
+
+namespace vipair::vrrp {
+
+// A will of 255 routers with 4,000 addresses takes about 200 KiB.
+inline constexpr std::size_t kLastWillSizeMax = 1u << 20;  // bytes, encoded
+inline constexpr Duration kHangTimeoutMin = std::chrono::milliseconds(20);
+inline constexpr std::size_t kChildNotificationMax = 512;  // bytes of one sd_notify state
+
+struct SupervisorOptions {
+  std::string lock_path;  // single instance: flock, "<control_socket>.lock"
+  Duration hang_timeout =
+      std::chrono::milliseconds(250);  // no heartbeat for so long is a hang; at least kHangTimeoutMin
+  Duration start_timeout = std::chrono::seconds(30);  // the same until the first heartbeat: loading, first dump
+  Duration stop_timeout = std::chrono::seconds(20);   // from SIGTERM to SIGKILL; must exceed the drain time
+};
+
+// Memory that parent and child share; defined in supervisor.cpp.
+struct SharedWithChild;
+
+// The child's end. Lives in the child only; every call is made from its one thread, none blocks.
+class ChildLink {
+ public:
+  ChildLink(SharedWithChild& shared, UniqueFd link) : shared_(shared), link_(std::move(link)) {}
+  ChildLink(const ChildLink&) = delete;
+  ChildLink& operator=(const ChildLink&) = delete;
+
+  // Replaces the will as a whole; in effect before it returns. On an error (larger than kLastWillSizeMax) the
+  // previous will stays in effect. `lingering`: what LingeringAddresses left on `lo` and on interfaces.
+  Expected<void, std::string> set_last_will(const LastWill& will, const LingeringState& lingering);
+
+  // One store. To be called at least every hang_timeout / 4 by the loop itself, and between the parts of anything
+  // that may take long (thousands of addresses), never by a helper thread.
+  void heartbeat();
+  void set_hang_timeout(Duration timeout);  // after a reload
+
+  // The child serves: READY=1 goes out once, from the parent, which is the main process of the service.
+  void ready();
+  void notify(std::string_view state);  // any other sd_notify state ("STATUS=…"), forwarded by the parent
+
+  // Becomes readable (end of file) when the parent is gone: resign and exit. Nothing is ever sent to the child on
+  // it.
+  int parent_fd() const { return link_.get(); }
+
+ private:
+  SharedWithChild& shared_;
+  UniqueFd link_;
+  Bytes encoded_;
+};
+
+// Runs until a stop is asked for (SIGTERM, SIGINT, forwarded as SIGTERM; SIGHUP is forwarded as it is) or the child
+// says that going on is useless, and returns the exit status for the process:
+//   0            after a graceful stop
+//   the child's  when it exits by itself with kExitConfig, or after a stop request, or before any child was ever
+//   ready 1            another instance runs, what the will needs cannot be opened, or the child had to be killed
+//   in a stop
+// Any other death is answered with a new child: at once, then after 100 ms doubling to 10 s, from the start again
+// once a child lived for 60 s.
+//
+// run_child runs in every child, with the signal mask of the caller, and returns its exit status. Locked memory and
+// real-time scheduling do not pass through fork: it asks for them itself. What it captured is as old as the parent:
+// a child started after a reload should load the configuration again.
+int supervise(const SupervisorOptions& options, const std::function<int(ChildLink&)>& run_child);
+
+// How long to wait before the next child, given how long the last one lived.
+class RestartBackoff {
+ public:
+  static constexpr Duration kFirst = std::chrono::milliseconds(100);
+  static constexpr Duration kMax = std::chrono::seconds(10);
+  static constexpr Duration kResetAfter = std::chrono::seconds(60);
+
+  Duration after_death(Duration lived);
+
+ private:
+  Duration next_{};  // 0: at once
+};
+
+// Tells a child that hangs from a supervisor that was late. Fed with the heartbeat counter at every look.
+class HangDetector {
+ public:
+  void start(TimePoint now, std::uint64_t beats);
+  // True when the child must be killed. `timeout` is in force since the last beat that was seen, or since the last
+  // look that came more than `timeout / 2` late.
+  bool is_hung(TimePoint now, std::uint64_t beats, Duration timeout);
+  TimePoint next_look(Duration timeout) const { return looked_at_ + timeout / 4; }
+
+ private:
+  TimePoint looked_at_;
+  TimePoint beaten_at_;
+  std::uint64_t beats_ = 0;
+};
+
+}  // namespace vipair::vrrp
