@@ -1,8 +1,8 @@
 #pragma once
 // libconfig files as a contract: a loader asks a ConfigGroup for the keys it knows, with type and range, and every
-// mistake of the whole file is collected with file, line, setting, what is wrong and what would be right. A key that
-// nobody asked for is unknown (the nearest known key is named). Checking and loading are the same code path: build the
-// result, then look at ConfigErrors. libconfig and its exceptions stay inside config_file.cpp.
+// mistake of the whole file is collected with file, line, setting, what is wrong and what would be right. A key
+// that nobody asked for is unknown (the nearest known key is named). Checking and loading are the same code path:
+// build the result, then look at ConfigErrors. libconfig and its exceptions stay inside config_file.cpp.
 //
 // Durations are strings with a unit ("100ms" "5s" "10m" "1h"; also us, d), sizes too ("16KiB" "100GiB" "512B").
 
@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/ip_address.h"
@@ -20,9 +21,9 @@ namespace vipair {
 
 struct ConfigError {
   std::string file;
-  int line = 0;          // 0: the file as a whole
-  std::string setting;   // path inside the file, "virtual_routers[0].vrid"; empty for the file as a whole
-  std::string message;   // what is wrong and what would be right
+  int line = 0;                   // 0: the file as a whole
+  std::string setting;            // path inside the file, "virtual_routers[0].vrid"; empty for the file as a whole
+  std::string message;            // what is wrong and what would be right
   std::string to_string() const;  // "node.conf:7: virtual_routers[0].vrid: 256 is out of range, expected 1 to 255"
 };
 
@@ -47,17 +48,18 @@ class ConfigGroup {
   std::optional<bool> boolean(std::string_view key);
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t min, std::int64_t max);
   std::optional<Duration> duration(std::string_view key, Duration min, Duration max);
-  std::optional<std::uint64_t> size(std::string_view key, std::uint64_t min, std::uint64_t max);  // bytes
+  std::optional<std::uint64_t> size(std::string_view key, std::uint64_t min, std::uint64_t max);        // bytes
   std::optional<std::size_t> choice(std::string_view key, const std::vector<std::string_view>& names);  // index
   std::optional<IpAddress> address(std::string_view key);
   std::optional<ConfigGroup> group(std::string_view key);
-  std::vector<ConfigGroup> groups(std::string_view key);  // a list of groups; a single group counts as a list of one
-  std::vector<ConfigText> texts(std::string_view key);    // an array or list of strings; a single string is one
+  std::vector<ConfigGroup> groups(
+      std::string_view key);                            // a list of groups; a single group counts as a list of one
+  std::vector<ConfigText> texts(std::string_view key);  // an array or list of strings; a single string is one
   // "( [ "name", "value" ], … )" as in request_headers.set
   std::vector<std::pair<ConfigText, ConfigText>> text_pairs(std::string_view key);
   bool is_text_list(std::string_view key);  // "servers": strings, or groups?
 
-  bool require(std::string_view key);  // reports a missing key; false when missing
+  bool require(std::string_view key);                     // reports a missing key; false when missing
   void error(std::string_view key, std::string message);  // at the key's line, or the group's when it is absent
   void error(const ConfigText& where, std::string message);
   void finish();  // call last: reports every key of this group that was never asked for
@@ -76,17 +78,20 @@ class ConfigGroup {
 class ConfigFile {
  public:
   // Both report syntax errors (and an unreadable file, and one over kConfigSizeMax) into errors and then return
-  // nullopt. errors must outlive the file and its groups.
+  // nullopt. errors must outlive the file and its groups. @include "other.conf" is relative to the file.
   static std::optional<ConfigFile> load(const std::string& path, ConfigErrors& errors);
   static std::optional<ConfigFile> parse(const std::string& text, const std::string& name, ConfigErrors& errors);
   ConfigGroup root();
 
  private:
+  friend class ConfigGroup;
+  struct Document;
   explicit ConfigFile(std::shared_ptr<ConfigGroup::Node> root) : root_(std::move(root)) {}
   std::shared_ptr<ConfigGroup::Node> root_;
 };
 
 inline constexpr std::size_t kConfigSizeMax = 16u << 20;  // bytes
+inline constexpr std::size_t kConfigErrorsMax = 1000;     // further mistakes are not collected
 inline constexpr int kExitConfig = 78;                    // EX_CONFIG: the exit status of a refused configuration
 
 std::optional<Duration> parse_duration(std::string_view text);
