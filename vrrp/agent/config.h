@@ -7,12 +7,9 @@
 
 #include "common/base/ip_address.h"
 #include "common/base/time.h"
+#include "vrrp/core/advertisement.h"
 
 namespace vipair::vrrp {
-
-// Which form of the VRRPv3 over IPv4 checksum is sent (both are accepted): with the IPv4 pseudo-header as RFC 5798 is
-// deployed, the message only as RFC 9568 says, or whichever form was last heard from the peer.
-enum class ChecksumForm { rfc5798, rfc9568, automatic };
 
 // One named entry of virtual_routers. It becomes one VRRP instance per address family that it has addresses of.
 struct VirtualRouterConfig {

@@ -12,6 +12,7 @@
 #include "common/base/expected.h"
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
+#include "vrrp/core/types.h"
 
 namespace vipair::vrrp {
 
@@ -60,11 +61,6 @@ struct LastWill {
   std::vector<OutgoingAdvertisement> resignations;  // ready-made, priority 0
   std::vector<AddressSet> addresses;
 };
-
-// How addresses are given up. `lingering`: a planned move to a live peer. The node stops answering ARP and ND for them
-// at once but keeps serving the connections it has until the drain time ends, while the new Active relays their
-// segments here (VRRP.md of the field calls it make before break).
-enum class ReleaseMode { immediate, lingering };
 
 class Host {
  public:

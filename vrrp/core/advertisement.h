@@ -1,0 +1,83 @@
+#pragma once
+// The VRRPv3 advertisement on the wire (RFC 9568 section 5.2) for IPv4 and IPv6: a pure codec. Input is hostile:
+// every receive check of section 7.1 (with errata 8299 and 8301) that fails is a DropReason of its own, and nothing
+// is repaired. Reserved bits are zero on send and ignored on receive.
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/expected.h"
+#include "common/base/ip_address.h"
+#include "common/base/time.h"
+
+namespace vipair::vrrp {
+
+inline constexpr std::uint8_t kIpProtocol = 112;
+inline constexpr int kTtl = 255;  // on send; anything else received was forwarded and is not from this link
+inline constexpr std::size_t kAdvertisedAddressesMax = 255;  // the count is one byte
+inline constexpr std::size_t kHeaderSize = 8;
+
+// 224.0.0.18 or ff02::12 (section 5.1)
+IpAddress multicast_group(IpFamily family);
+
+// Which form of the VRRPv3 over IPv4 checksum is sent (both are accepted): with the IPv4 pseudo-header as RFC 5798
+// is deployed, the message only as RFC 9568 says, or whichever form was last heard from the peer.
+enum class ChecksumForm { rfc5798, rfc9568, automatic };
+// What a message actually carries. Over IPv6 it is always the pseudo-header.
+enum class ChecksumKind { pseudo_header, message_only };
+
+struct Advertisement {
+  std::uint8_t vrid = 0;
+  std::uint8_t priority = 0;
+  Centiseconds max_advertise_interval{};  // 1-4095
+  std::vector<IpAddress> addresses;       // 1-255, of the family of the packet
+  friend bool operator==(const Advertisement&, const Advertisement&) = default;
+};
+
+// Why a packet was refused, in the order of the checks. The checks that need to know our configuration (router,
+// own, peer, link-local source) are the agent's.
+enum class DropReason {
+  too_short,              // no whole header
+  ttl,                    // TTL or hop limit is not 255
+  version_2,              // VRRPv2, which this virtual router does not speak
+  version,                // neither 2 nor 3
+  type,                   // not an ADVERTISEMENT
+  unknown_router,         // no virtual router of this VRID and family on the interface
+  own_advertisement,      // our own, looped back
+  not_the_peer,           // pair mode: the peer is pinned and this is somebody else
+  source_not_link_local,  // IPv6 from anything but a link-local address (section 5.1.2.1)
+  length,                 // the length does not follow from the count
+  checksum,               // neither form is valid
+  count,                  // no address (erratum 8299)
+  interval,               // zero (erratum 8301)
+};
+inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(DropReason::interval) + 1;
+
+const char* to_string(DropReason reason);     // a few words for the log
+const char* counter_name(DropReason reason);  // named as in RFC 6527 and RFC 8347 where those have one
+
+// A packet as the socket gives it: the IP header's addresses, and the message behind that header.
+struct ReceivedPacket {
+  IpAddress source;
+  IpAddress destination;
+  int ttl = 0;
+  ByteView message;
+};
+
+struct DecodedAdvertisement {
+  Advertisement advertisement;
+  ChecksumKind checksum = ChecksumKind::pseudo_header;
+};
+
+// The checks that come before the virtual router is known: length, TTL, version, type. The value is the VRID.
+Expected<std::uint8_t, DropReason> decode_vrid(const ReceivedPacket& packet);
+// All checks of the message itself.
+Expected<DecodedAdvertisement, DropReason> decode(const ReceivedPacket& packet);
+
+// The whole message. The addresses of the packet belong to the checksum. Asserts what the type says of the fields.
+Bytes encode(const Advertisement& advertisement, const IpAddress& source, const IpAddress& destination,
+             ChecksumKind checksum);
+
+}  // namespace vipair::vrrp

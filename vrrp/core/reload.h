@@ -1,0 +1,66 @@
+#pragma once
+// What a new configuration changes, per VRRP instance: a pure difference. An instance that is the same before and
+// after appears nowhere in it and is not touched.
+
+#include <compare>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/ip_address.h"
+#include "common/base/time.h"
+#include "vrrp/core/advertisement.h"
+
+namespace vipair::vrrp {
+
+// What identifies a VRRP instance. A change of any of it is another instance.
+struct InstanceKey {
+  std::string interface;
+  IpFamily family = IpFamily::ipv4;
+  std::uint8_t vrid = 0;
+  friend auto operator<=>(const InstanceKey&, const InstanceKey&) = default;
+};
+
+// One VRRP instance as configured: one family of one entry of virtual_routers.
+struct InstanceConfig {
+  InstanceKey key;
+  std::string name;  // of the entry: "web"
+  std::uint8_t priority = 100;
+  Centiseconds advertisement_interval{10};
+  bool preempt = false;
+  Duration preempt_delay{};
+  Duration join_hold{};
+  bool track_proxy = true;
+  ChecksumForm checksum = ChecksumForm::rfc5798;
+  bool is_pair = false;              // there is one other node and no more
+  std::optional<IpAddress> peer;     // pinned: adverts of anybody else are refused
+  bool is_unicast = false;           // to the pinned peer
+  std::vector<IpPrefix> advertised;  // 1-255; IPv6: the link-local one first
+  std::vector<IpPrefix> excluded;    // moved with them, not advertised
+  friend bool operator==(const InstanceConfig&, const InstanceConfig&) = default;
+
+  std::vector<IpPrefix> addresses() const;  // all that move
+};
+
+struct InstanceChange {
+  InstanceConfig config;  // the new one
+  std::vector<IpPrefix> added;
+  std::vector<IpPrefix> removed;
+  friend bool operator==(const InstanceChange&, const InstanceChange&) = default;
+};
+
+struct ConfigDifference {
+  std::vector<InstanceKey> removed;
+  std::vector<InstanceConfig> added;
+  std::vector<InstanceChange> changed;
+  bool empty() const { return removed.empty() && added.empty() && changed.empty(); }
+  friend bool operator==(const ConfigDifference&, const ConfigDifference&) = default;
+};
+
+// Keys are unique within each of the two.
+ConfigDifference difference(const std::vector<InstanceConfig>& before, const std::vector<InstanceConfig>& after);
+
+// Elements of `all` that are not in `others`, in their order.
+std::vector<IpPrefix> without(const std::vector<IpPrefix>& all, const std::vector<IpPrefix>& others);
+
+}  // namespace vipair::vrrp

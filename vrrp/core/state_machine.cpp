@@ -1,0 +1,306 @@
+#include "vrrp/core/state_machine.h"
+
+#include <algorithm>
+
+#include "common/base/overloaded.h"
+#include "vrrp/core/announcement.h"
+#include "vrrp/core/timers.h"
+
+namespace vipair::vrrp {
+
+namespace {
+
+Duration own_active_down_interval(const Parameters& parameters, Centiseconds active_adver_interval) {
+  return active_down_interval(parameters.priority, active_adver_interval);
+}
+
+// ---- entering a state ----
+
+Backup backup(const Parameters& parameters, Centiseconds active_adver_interval, TimePoint now) {
+  Backup backup;
+  backup.active_down_at = now + own_active_down_interval(parameters, active_adver_interval);
+  backup.active_adver_interval = active_adver_interval;
+  backup.preempt_at = now + parameters.preempt_delay;
+  return backup;
+}
+
+Active active(const Parameters& parameters, TimePoint now) {
+  return {now + parameters.advertisement_interval, start_announcements(now), false};
+}
+
+// RFC 9568 sends the advertisement first. Here the addresses are there before anybody hears of them, so that
+// whoever lets go of them for us leaves no gap.
+Transition become_active(const Parameters& parameters, TimePoint now, Reason reason,
+                         std::optional<IpAddress> relay_to = std::nullopt) {
+  return {active(parameters, now),
+          {ClaimAddresses{relay_to}, SendAdvertisement{parameters.priority}, AnnounceAddresses{}},
+          reason};
+}
+
+// Section 6.4.1, and the join hold: a node whose network is still deaf must not conclude that nobody is there.
+Transition start(const Parameters& parameters, TimePoint now) {
+  if (parameters.is_owner()) return become_active(parameters, now, Reason::owner);
+  Backup next = backup(parameters, parameters.advertisement_interval, now);
+  next.active_down_at = std::max(next.active_down_at, now + parameters.join_hold);
+  return {next, {}, Reason::startup};
+}
+
+// ---- section 6.4.2: Backup ----
+
+bool may_preempt(const Parameters& parameters, const Backup& state, TimePoint now) {
+  return parameters.preempt && now >= state.preempt_at;
+}
+
+Transition on_time(const Parameters& parameters, const Backup& state, TimePoint now) {
+  if (now < state.active_down_at) return {state, {}, Reason::none};
+  const Duration down_interval = own_active_down_interval(parameters, state.active_adver_interval);
+  if (now > state.active_down_at + down_interval && !state.is_listening_again) {
+    Backup next = state;
+    next.is_listening_again = true;
+    next.active_down_at =
+        now + state.active_adver_interval + skew_time(parameters.priority, state.active_adver_interval);
+    return {next, {}, Reason::late_wakeup};
+  }
+  if (state.outranked && now <= state.outranked->heard_at + down_interval) {
+    return become_active(parameters, now, Reason::preempted, state.outranked->source);
+  }
+  return become_active(parameters, now, Reason::active_down_timer);
+}
+
+Transition on_advert(const Parameters& parameters, const Backup& state, const AdvertReceived& advert,
+                     TimePoint now) {
+  if (advert.priority == kPriorityResigned) {
+    // Pair mode: nobody else can want the addresses, and the Active keeps answering until it hears us.
+    if (parameters.is_pair) return become_active(parameters, now, Reason::priority_zero, advert.source);
+    Backup next = state;
+    next.active_down_at = now + skew_time(parameters.priority, state.active_adver_interval);
+    next.outranked.reset();
+    return {next, {}, Reason::priority_zero};
+  }
+  if (advert.priority < parameters.priority && may_preempt(parameters, state, now)) {
+    Backup next = state;
+    next.outranked = {advert.source, now};
+    return {next, {}, Reason::outranked};
+  }
+  Backup next = backup(parameters, learned_interval(parameters, advert.max_advertise_interval), now);
+  next.preempt_at = state.preempt_at;
+  return {next, {}, Reason::accepted};
+}
+
+// ---- section 6.4.3: Active ----
+
+// Pair mode: whoever displaces us has claimed the addresses and relays our connections.
+ReleaseMode release_to_living(const Parameters& parameters) {
+  return parameters.is_pair ? ReleaseMode::lingering : ReleaseMode::immediate;
+}
+
+Transition resign(const Parameters& parameters, TimePoint now) {
+  if (!parameters.is_pair) {
+    return {Initialize{},
+            {SendAdvertisement{kPriorityResigned}, ReleaseAddresses{ReleaseMode::immediate}},
+            Reason::shutdown};
+  }
+  const Duration bound = yield_time(parameters.advertisement_interval);
+  return {
+      Yielding{now + bound, now + bound / kYieldRepeats}, {SendAdvertisement{kPriorityResigned}}, Reason::shutdown};
+}
+
+Transition answer(const Parameters& parameters, const Active& state, TimePoint now, Reason reason) {
+  Active next = state;
+  next.adver_at = now + parameters.advertisement_interval;
+  next.is_listening = false;
+  return {next, {SendAdvertisement{parameters.priority}}, reason};
+}
+
+// So late that a Backup of any priority, if one lives, has declared us dead.
+bool was_declared_dead(const Parameters& parameters, const Active& state, TimePoint now) {
+  const Duration since_last = now - state.adver_at + Duration(parameters.advertisement_interval);
+  return since_last > longest_active_down_interval(parameters.advertisement_interval);
+}
+
+Transition on_time(const Parameters& parameters, const Active& state, TimePoint now) {
+  if (!state.is_listening && was_declared_dead(parameters, state, now)) {
+    Active next = state;
+    next.is_listening = true;
+    next.adver_at = now + parameters.advertisement_interval;
+    next.announcements.next_at = next.adver_at;
+    return {next, {}, Reason::late_wakeup};
+  }
+  Transition transition{state, {}, Reason::none};
+  Active& next = std::get<Active>(transition.next);
+  if (now >= state.adver_at) {
+    transition.actions.push_back(SendAdvertisement{parameters.priority});
+    next.adver_at = now + parameters.advertisement_interval;
+    next.is_listening = false;
+  }
+  if (now >= state.announcements.next_at) {
+    transition.actions.push_back(AnnounceAddresses{});
+    next.announcements = after_announcement(state.announcements, now);
+  }
+  return transition;
+}
+
+Transition on_advert(const Parameters& parameters, const Active& state, const AdvertReceived& advert,
+                     TimePoint now) {
+  if (advert.priority == kPriorityResigned) return answer(parameters, state, now, Reason::answered);
+
+  auto yield = [&](Reason reason) -> Transition {
+    return {backup(parameters, learned_interval(parameters, advert.max_advertise_interval), now),
+            {ReleaseAddresses{release_to_living(parameters)}},
+            reason};
+  };
+  if (advert.priority > parameters.priority) return yield(Reason::higher_priority);
+  if (advert.priority == parameters.priority && advert.source > parameters.source) {
+    return yield(Reason::higher_address);
+  }
+  const bool slept = state.is_listening || was_declared_dead(parameters, state, now);
+  if (slept && !parameters.preempt && !parameters.is_owner()) return yield(Reason::silent_too_long);
+
+  // A second Active: it yields to our answer. The switch has learned both places, and hears of ours again.
+  Transition transition = answer(parameters, state, now, Reason::second_active);
+  if (now - state.announcements.started_at >= kAnnouncementRestartMin) {
+    std::get<Active>(transition.next).announcements = start_announcements(now);
+    transition.actions.push_back(AnnounceAddresses{});
+  }
+  return transition;
+}
+
+Transition on_parameters(const Parameters& parameters, const Active& state, bool announce, TimePoint now) {
+  Transition transition = answer(parameters, state, now, Reason::parameters_changed);
+  if (announce) {
+    std::get<Active>(transition.next).announcements = start_announcements(now);
+    transition.actions.push_back(AnnounceAddresses{});
+  }
+  return transition;
+}
+
+Transition claim_again(const Active& state, TimePoint now) {
+  Active next = state;
+  next.announcements = start_announcements(now);
+  return {next, {ClaimAddresses{}, AnnounceAddresses{}}, Reason::address_lost};
+}
+
+// ---- Yielding (pair mode) ----
+
+Transition on_time(const Parameters& parameters, const Yielding& state, TimePoint now) {
+  if (now >= state.until) return {Initialize{}, {ReleaseAddresses{ReleaseMode::immediate}}, Reason::yield_timeout};
+  if (now < state.adver_at) return {state, {}, Reason::none};
+  Yielding next = state;
+  next.adver_at = now + yield_time(parameters.advertisement_interval) / kYieldRepeats;
+  return {next, {SendAdvertisement{kPriorityResigned}}, Reason::none};
+}
+
+Transition start_again(const Parameters& parameters, TimePoint now) {
+  Transition transition = start(parameters, now);
+  if (std::holds_alternative<Backup>(transition.next)) {
+    transition.actions.push_back(ReleaseAddresses{ReleaseMode::immediate});
+  }
+  return transition;
+}
+
+}  // namespace
+
+Transition step(const Parameters& parameters, const State& state, const Event& event, TimePoint now) {
+  const Transition stay{state, {}, Reason::none};
+  return std::visit(
+      overloaded{
+          [&](const Initialize&, const Startup&) { return start(parameters, now); },
+
+          [&](const Backup&, const Shutdown&) -> Transition {
+            return {Initialize{}, {}, Reason::shutdown};
+          },
+          [&](const Backup& backup, const TimeReached&) { return on_time(parameters, backup, now); },
+          [&](const Backup& backup, const AdvertReceived& advert) {
+            return on_advert(parameters, backup, advert, now);
+          },
+          [&](const Backup&, const ParametersChanged&) {
+            return parameters.is_owner() ? become_active(parameters, now, Reason::owner) : stay;
+          },
+
+          [&](const Active&, const Shutdown&) { return resign(parameters, now); },
+          [&](const Active& active, const TimeReached&) { return on_time(parameters, active, now); },
+          [&](const Active& active, const AdvertReceived& advert) {
+            return on_advert(parameters, active, advert, now);
+          },
+          [&](const Active& active, const ParametersChanged& changed) {
+            return on_parameters(parameters, active, changed.announce, now);
+          },
+          [&](const Active&, const ClaimFailed&) -> Transition {
+            return {Initialize{},
+                    {SendAdvertisement{kPriorityResigned}, ReleaseAddresses{ReleaseMode::immediate}},
+                    Reason::claim_failed};
+          },
+          [&](const Active& active, const AddressLost&) { return claim_again(active, now); },
+
+          [&](const Yielding&, const Startup&) { return start_again(parameters, now); },
+          [&](const Yielding& yielding, const TimeReached&) { return on_time(parameters, yielding, now); },
+          [&](const Yielding&, const AdvertReceived& advert) -> Transition {
+            if (advert.priority == kPriorityResigned) return stay;
+            return {Initialize{}, {ReleaseAddresses{ReleaseMode::lingering}}, Reason::peer_took_over};
+          },
+
+          [&](const auto&, const auto&) { return stay; },
+      },
+      state, event);
+}
+
+std::optional<TimePoint> next_deadline(const State& state) {
+  return std::visit(
+      overloaded{
+          [](const Initialize&) { return std::optional<TimePoint>(); },
+          [](const Backup& backup) { return std::optional(backup.active_down_at); },
+          [](const Active& active) {
+            return std::optional(std::min(active.adver_at, active.announcements.next_at));
+          },
+          [](const Yielding& yielding) { return std::optional(std::min(yielding.until, yielding.adver_at)); },
+      },
+      state);
+}
+
+const char* to_string(Reason reason) {
+  switch (reason) {
+    case Reason::none:
+      return "none";
+    case Reason::startup:
+      return "startup";
+    case Reason::owner:
+      return "owner";
+    case Reason::shutdown:
+      return "shutdown";
+    case Reason::active_down_timer:
+      return "active_down_timer";
+    case Reason::preempted:
+      return "preempted";
+    case Reason::priority_zero:
+      return "priority_zero";
+    case Reason::higher_priority:
+      return "higher_priority";
+    case Reason::higher_address:
+      return "higher_address";
+    case Reason::peer_took_over:
+      return "peer_took_over";
+    case Reason::yield_timeout:
+      return "yield_timeout";
+    case Reason::claim_failed:
+      return "claim_failed";
+    case Reason::address_lost:
+      return "address_lost";
+    case Reason::accepted:
+      return "accepted";
+    case Reason::outranked:
+      return "outranked";
+    case Reason::second_active:
+      return "second_active";
+    case Reason::answered:
+      return "answered";
+    case Reason::late_wakeup:
+      return "late_wakeup";
+    case Reason::silent_too_long:
+      return "silent_too_long";
+    case Reason::parameters_changed:
+      return "parameters_changed";
+  }
+  return "none";
+}
+
+}  // namespace vipair::vrrp

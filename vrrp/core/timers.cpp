@@ -1,0 +1,29 @@
+#include "vrrp/core/timers.h"
+
+#include <algorithm>
+
+namespace vipair::vrrp {
+
+Duration skew_time(std::uint8_t priority, Centiseconds active_adver_interval) {
+  return (256 - priority) * Duration(active_adver_interval) / 256;
+}
+
+Duration active_down_interval(std::uint8_t priority, Centiseconds active_adver_interval) {
+  return 3 * Duration(active_adver_interval) + skew_time(priority, active_adver_interval);
+}
+
+Duration longest_active_down_interval(Centiseconds active_adver_interval) {
+  return active_down_interval(0, active_adver_interval);
+}
+
+Centiseconds learned_interval(const Parameters& parameters, Centiseconds advertised) {
+  if (!parameters.is_pair) return advertised;
+  return std::min(advertised,
+                  std::max(kLearnedIntervalFactorMax * parameters.advertisement_interval, kLearnedIntervalFloor));
+}
+
+Duration yield_time(Centiseconds advertisement_interval) {
+  return std::clamp(2 * Duration(advertisement_interval), kYieldMin, kYieldMax);
+}
+
+}  // namespace vipair::vrrp

@@ -1,0 +1,34 @@
+#pragma once
+// The intervals of RFC 9568 section 6.1, and ours, in exact integer nanoseconds: a skew can be 39 microseconds.
+
+#include <chrono>
+
+#include "common/base/time.h"
+#include "vrrp/core/parameters.h"
+
+namespace vipair::vrrp {
+
+// In pair mode an advertised interval counts for at most this many of our own (and at least one second), so that
+// one forged message cannot silence the pair for minutes. Two honest nodes stay far below it.
+inline constexpr int kLearnedIntervalFactorMax = 10;
+inline constexpr Centiseconds kLearnedIntervalFloor{100};
+
+// A resigned Active waits so long for its peer: two advertisement intervals within these bounds.
+inline constexpr Duration kYieldMin = std::chrono::milliseconds(200);
+inline constexpr Duration kYieldMax = std::chrono::seconds(1);
+// Priority 0 goes out so many times in that time: a lost one must not cost the whole of it.
+inline constexpr int kYieldRepeats = 10;
+
+// Skew_Time = ((256 - priority) * Active_Adver_Interval) / 256
+Duration skew_time(std::uint8_t priority, Centiseconds active_adver_interval);
+// Active_Down_Interval = 3 * Active_Adver_Interval + Skew_Time
+Duration active_down_interval(std::uint8_t priority, Centiseconds active_adver_interval);
+// No Backup, whatever its priority, waits longer than this: four intervals.
+Duration longest_active_down_interval(Centiseconds active_adver_interval);
+
+// What a Backup learns from an advertisement: the advertised interval, bounded in pair mode.
+Centiseconds learned_interval(const Parameters& parameters, Centiseconds advertised);
+
+Duration yield_time(Centiseconds advertisement_interval);
+
+}  // namespace vipair::vrrp
