@@ -1,7 +1,7 @@
 #pragma once
 // A daemon's control socket: a small HTTP/1.1 server (Boost.Beast) on a Unix socket, or on a TCP address for the
-// read-only admin listener, so that curl and Prometheus work. Runs on the caller's io_context; handlers run there too
-// and must not block. Bounded: request 64 KiB, kControlConnectionsMax connections, 10 s per request.
+// read-only admin listener, so that curl and Prometheus work. Runs on the caller's io_context; handlers run there
+// too and must not block. Bounded: request 64 KiB, kControlConnectionsMax connections, 10 s per request.
 
 #include <boost/asio/io_context.hpp>
 #include <functional>
@@ -15,9 +15,11 @@
 namespace vipair {
 
 inline constexpr int kControlConnectionsMax = 64;
+inline constexpr std::size_t kControlRequestMax = 64 * 1024;           // bytes of a request's body
+inline constexpr Duration kControlTimeout = std::chrono::seconds(10);  // for a request, and between two
 
 struct ControlRequest {
-  std::string method;  // "GET" "POST"
+  std::string method;  // "GET" (HEAD too: its body is dropped) or "POST"
   std::string path;    // without the query
   std::string query;   // without "?"
   std::string body;
@@ -38,11 +40,14 @@ class ControlServer {
   // says that another instance runs. POST over TCP is answered 403 here.
   static Expected<std::unique_ptr<ControlServer>, std::string> listen_unix(boost::asio::io_context& io,
                                                                            const std::string& path,
-                                                                           ControlHandler handler);
+                                                                           ControlHandler handler,
+                                                                           Duration timeout = kControlTimeout);
   static Expected<std::unique_ptr<ControlServer>, std::string> listen_tcp(boost::asio::io_context& io,
                                                                           const IpEndpoint& endpoint,
-                                                                          ControlHandler handler);
-  ~ControlServer();  // closes everything, removes the Unix socket
+                                                                          ControlHandler handler,
+                                                                          Duration timeout = kControlTimeout);
+  IpEndpoint local_endpoint() const;  // of listen_tcp(), with the port that port 0 became
+  ~ControlServer();                   // closes everything, removes the Unix socket
 
  private:
   class Impl;

@@ -1,7 +1,9 @@
 #pragma once
 // The daemons' log: lines of `level message key=value…` on standard error, journald-friendly (with the <3>…<7>
-// priority prefix when standard error is the journal, a UTC time stamp otherwise). Included only where effects live;
-// spdlog's own headers stay in log.cpp. Thread-safe. Never blocks the loop for longer than one write(2).
+// priority prefix when standard error is the journal, a UTC time stamp otherwise). Included only where effects
+// live; spdlog's own headers stay in log.cpp. Thread-safe, never throws, never waits for the reader of standard
+// error: lines that do not fit are lost, and the next one that does is preceded by their number. A line is cut at
+// 3800 bytes.
 
 #include <cstdint>
 #include <string>
@@ -13,6 +15,7 @@ namespace vipair::log {
 
 enum class Level { debug, info, warn, error };
 
+// Once, first thing in main: makes sure that descriptors 0 to 2 are open, and ignores SIGPIPE.
 void init(std::string_view program, Level level);
 bool is_enabled(Level level);
 void write(Level level, std::string_view message);  // control characters in the message are escaped
