@@ -1,10 +1,14 @@
 #pragma once
-// The parsed form of an HTTP/1.1 message head: offsets into the caller's buffer, nothing copied. Valid while that buffer
-// is neither moved nor overwritten; a buffer that moves keeps its Heads valid because they hold offsets, not pointers.
+// The parsed form of an HTTP/1.1 message head: offsets into the caller's buffer, nothing copied. Valid while that
+// buffer is neither moved nor overwritten; a buffer that moves keeps its Heads valid because they hold offsets, not
+// pointers.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "proxy/http/host.h"
 
 namespace vipair::http {
 
@@ -23,10 +27,43 @@ Method method_from(std::string_view name);
 
 // Fields the proxy has to look at, recognised while parsing. `other` are only forwarded.
 enum class FieldName : std::uint8_t {
-  other, connection, content_length, transfer_encoding, host, expect, upgrade, te, trailer, keep_alive,
-  proxy_connection, proxy_authenticate, proxy_authorization, via, forwarded, x_forwarded_for, x_forwarded_proto,
-  x_forwarded_host, x_request_id, x_real_ip, date, server, max_forwards, content_type, cookie, set_cookie, user_agent,
-  referer, location,
+  other,
+  connection,
+  content_length,
+  transfer_encoding,
+  host,
+  expect,
+  upgrade,
+  te,
+  trailer,
+  keep_alive,
+  proxy_connection,
+  proxy_authenticate,
+  proxy_authorization,
+  via,
+  forwarded,
+  x_forwarded_for,
+  x_forwarded_proto,
+  x_forwarded_host,
+  x_request_id,
+  x_real_ip,
+  date,
+  server,
+  max_forwards,
+  content_type,
+  cookie,
+  set_cookie,
+  user_agent,
+  referer,
+  location,
+  authorization,
+  www_authenticate,
+  content_encoding,
+  content_range,
+  cache_control,
+  range,
+  x_forwarded_other,  // any other name that starts with X-Forwarded-
+  disguised,  // one of the names above with '_' for a '-' (X_Forwarded_For), which CGI-like origins mistake for it
 };
 FieldName field_name_from(std::string_view name);  // case-insensitive
 
@@ -36,21 +73,41 @@ struct Field {
   FieldName id = FieldName::other;
 };
 
+// What the Connection fields of a head say (RFC 9110 section 7.6.1).
+struct ConnectionOptions {
+  static constexpr std::size_t kNamesMax = 16;
+  bool close = false;
+  bool keep_alive = false;
+  bool upgrade = false;
+  bool te = false;
+  std::uint8_t count = 0;
+  std::array<Slice, kNamesMax> names;  // the others: fields that are meant for the next hop only
+};
+
 struct FieldTable {
   std::array<Field, kFieldsMax> fields;
   std::uint16_t count = 0;
   std::uint64_t present = 0;  // bit per FieldName
+  ConnectionOptions connection;
   bool has(FieldName id) const { return present >> static_cast<int>(id) & 1; }
   const Field* begin() const { return fields.data(); }
   const Field* end() const { return fields.data() + count; }
   const Field* find(FieldName id) const;  // the first one
 };
 
+// RFC 9112 section 3.2.
+enum class TargetForm : std::uint8_t { origin, absolute, authority, asterisk };
+
 struct RequestHead {
   Method method = Method::other;
   std::uint8_t minor_version = 1;  // HTTP/1.x
   Slice method_name;
-  Slice target;  // as sent: origin, absolute, authority or asterisk form
+  Slice target;  // as sent
+  TargetForm form = TargetForm::origin;
+  Slice path_and_query;  // the target's; empty in authority form and for "http://host" (which means "/")
+  Slice authority;       // as sent: of the target if it has one, else the Host field's value (RFC 9110 section 7.2)
+  Authority host;        // its normal form, what routing goes by; empty when an HTTP/1.0 client sent none
+  std::uint64_t content_length = 0;  // when there is a Content-Length field
   FieldTable fields;
   std::uint32_t size = 0;  // bytes of the head with its final empty line
 };
@@ -59,6 +116,7 @@ struct ResponseHead {
   std::uint16_t status = 0;  // 100-599
   std::uint8_t minor_version = 1;
   Slice reason;
+  std::uint64_t content_length = 0;  // when there is a Content-Length field
   FieldTable fields;
   std::uint32_t size = 0;
 };
