@@ -153,7 +153,8 @@ class Process:
         return self.wait(seconds)
 
     def kill(self) -> None:
-        """SIGKILL to it and everything below it."""
+        """SIGKILL to it and everything below it; a supervisor gets no time to notice its child's death."""
+        self.signal(signal.SIGSTOP)
         for child in self.children():
             _kill(child)
         self.signal(signal.SIGKILL)

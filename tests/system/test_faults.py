@@ -1,0 +1,355 @@
+"""The default pair (100 ms advertisements) under faults: who is Active, for how long nobody answered, what failed.
+
+Each fault is repeated in one laboratory, the nodes taking turns, and the distribution is printed. "ping" is the longest
+time in which a probe of 1 ms was not answered; "HTTP" the time from the fault to the first right answer of the other
+node, or the longest time without any right answer.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from lab import VIP, VIP6, Lab, is_alive, wait_for
+from testing import time_limit
+
+PLANNED = 20.0   # ms of silence that a planned move may cost
+KILLED = 50.0    # ms until the other node answers after a death that the kernel sees
+SILENT = 500.0   # ms when only silence tells: hangs, cables, power
+RATE = 1000      # requests per second: HTTP times are measured in steps of a millisecond
+CALM = 0.7       # seconds of traffic after a move, so that its late failures belong to it
+
+
+class Trial:
+    """A running pair with its meters; collects the figures of one kind of fault."""
+
+    def __init__(self, test, ipv6: bool = False, rate: int = RATE):
+        self.test = test
+        self.lab = Lab(ipv6=ipv6)
+        self.lab.start_pair()
+        address = VIP6 if ipv6 else VIP
+        self.probe = self.lab.probe(address)
+        self.traffic = self.lab.traffic(address, rate)
+        self.pings, self.outages, self.takeovers = [], [], []
+        self.failed = self.retried = self.requests = 0
+        time.sleep(CALM)
+        self.check_calm()
+
+    def check_calm(self) -> None:
+        """Without a fault nothing fails: otherwise the figures that follow would mean nothing."""
+        self.probe.lap()
+        http = self.traffic.lap()
+        assert http["failed"] == 0 and http["succeeded"] > 0, f"requests fail without a fault: {http}"
+
+    def move(self, fault) -> tuple:
+        """fault(active) must make the other node Active. Returns (the node that was hurt, the new Active)."""
+        active = self.lab.active()
+        assert active is not None, f"nobody is Active: {self.lab.show()}"
+        other = self.lab.other(active)
+        self.probe.lap()
+        self.traffic.lap()
+        fault(active)
+        self.lab.wait_active(other)
+        time.sleep(CALM)
+        ping, http = self.probe.lap(), self.traffic.lap()
+        assert other.name in http["first_ms"], f"{other.name} is Active and does not answer: {http}"
+        assert http["dark_ms"] < SILENT, f"nobody answers any more: {http}"
+        self.pings.append(ping["gap_ms"])
+        self.outages.append(http["gap_ms"])
+        self.takeovers.append(http["first_ms"][other.name])
+        self._count(http)
+        return active, other
+
+    def stay(self, change) -> None:
+        """change() must not move anything nor cost a request."""
+        active = self.lab.active()
+        assert active is not None, f"nobody is Active: {self.lab.show()}"
+        since = [router["since"] for router in active.routers()]
+        self.probe.lap()
+        self.traffic.lap()
+        change()
+        self.lab.wait_backup(self.lab.other(active))
+        time.sleep(CALM)
+        ping, http = self.probe.lap(), self.traffic.lap()
+        assert self.lab.active() is active, f"the role moved: {self.lab.show()}"
+        assert [router["since"] for router in active.routers()] == since, "the role moved and came back"
+        assert http["failed"] == 0, f"requests failed: {http['failures']}"
+        self.pings.append(ping["gap_ms"])
+        self.outages.append(http["gap_ms"])
+        self._count(http)
+
+    def _count(self, http: dict) -> None:
+        self.failed += http["failed"]
+        self.retried += http["retried"]
+        self.requests += http["requests"]
+        if http["failures"]:
+            self.test.note(f"failures: {http['failures']}")
+
+    def report(self) -> None:
+        self.test.note(f"{self.failed} of {self.requests} requests failed, {self.retried} were repeated on a "
+                       f"fresh connection")
+
+
+def restart_agent(node) -> None:
+    node.agent.wait()
+    node.start_agent()
+
+
+@time_limit(120)
+def test_planned_stop_of_the_agent_loses_nothing(test):
+    trial = Trial(test)
+    for _ in range(8):
+        stopped, _ = trial.move(lambda node: node.agent.signal(signal.SIGTERM))
+        assert stopped.agent.wait() == 0, "a planned stop ends with status 0"
+        assert not stopped.holds(VIP), "the stopped node still holds the address"
+        restart_agent(stopped)
+        trial.lab.wait_backup(stopped)
+    trial.report()
+    test.distribution("HTTP", trial.outages, PLANNED * 2)
+    test.distribution("ping", trial.pings, PLANNED)
+    assert trial.failed == 0, f"{trial.failed} requests failed"
+
+
+@time_limit(120)
+def test_planned_stop_of_the_proxy_loses_nothing(test):
+    trial = Trial(test)
+    for _ in range(6):
+        stopped, _ = trial.move(lambda node: node.proxy.signal(signal.SIGTERM))
+        assert stopped.proxy.wait(40) == 0, "a planned stop ends with status 0"
+        stopped.start_proxy()
+        trial.lab.wait_backup(stopped)
+    trial.report()
+    test.distribution("HTTP", trial.outages, PLANNED * 2)
+    test.distribution("ping", trial.pings, PLANNED)
+    assert trial.failed == 0, f"{trial.failed} requests failed"
+
+
+@time_limit(120)
+def test_planned_stop_of_agent_and_proxy_together_loses_nothing(test):
+    def stop(node):
+        node.agent.signal(signal.SIGTERM)
+        node.proxy.signal(signal.SIGTERM)
+
+    trial = Trial(test)
+    for _ in range(4):
+        stopped, _ = trial.move(stop)
+        assert stopped.proxy.wait(40) == 0 and stopped.agent.wait() == 0
+        stopped.start_all()
+        trial.lab.wait_backup(stopped)
+    trial.report()
+    test.distribution("ping", trial.pings, PLANNED)
+    assert trial.failed == 0, f"{trial.failed} requests failed"
+
+
+@time_limit(120)
+def test_kill_of_the_proxy(test):
+    trial = Trial(test)
+    for _ in range(8):
+        hurt, _ = trial.move(lambda node: node.proxy.kill())
+        hurt.start_proxy()
+        trial.lab.wait_backup(hurt)
+    trial.report()
+    test.distribution("ping", trial.pings, KILLED)
+    test.distribution("the other node answers HTTP", trial.takeovers, KILLED)
+
+
+@time_limit(120)
+def test_kill_of_the_agents_process(test):
+    trial = Trial(test)
+    for _ in range(8):
+        hurt, _ = trial.move(lambda node: os.kill(node.agent_child(), signal.SIGKILL))
+        assert hurt.agent.is_running, "the supervisor is gone as well"
+        trial.lab.wait_backup(hurt)  # a new child has joined
+        assert not hurt.holds(VIP), "the last will was not carried out: the address is still there"
+    trial.report()
+    test.distribution("ping", trial.pings, KILLED)
+    test.distribution("the other node answers HTTP", trial.takeovers, KILLED)
+
+
+@time_limit(120)
+def test_freeze_of_the_proxy(test):
+    trial = Trial(test)
+    for _ in range(4):
+        hurt, _ = trial.move(lambda node: node.proxy.signal(signal.SIGSTOP))
+        hurt.proxy.signal(signal.SIGCONT)
+        trial.lab.wait_backup(hurt)
+    trial.report()
+    test.distribution("the other node answers HTTP", trial.takeovers, SILENT)
+
+
+@time_limit(120)
+def test_freeze_of_the_agents_process(test):
+    trial = Trial(test)
+    for _ in range(4):
+        hurt, _ = trial.move(lambda node: os.kill(node.agent_child(), signal.SIGSTOP))
+        trial.lab.wait_backup(hurt)
+        assert not hurt.holds(VIP), "the hanging agent's address is still there"
+    trial.report()
+    test.distribution("ping", trial.pings, SILENT)
+    test.distribution("the other node answers HTTP", trial.takeovers, SILENT)
+
+
+@time_limit(120)
+def test_kill_of_the_supervisor_leaves_no_child_behind(test):
+    trial = Trial(test)
+    for _ in range(4):
+        children = []
+
+        def kill_supervisor(node):
+            children.append(node.agent_child())
+            node.agent.signal(signal.SIGKILL)
+
+        hurt, _ = trial.move(kill_supervisor)
+        wait_for("the orphaned child ends", lambda: not is_alive(children[0]), 5)
+        assert not hurt.holds(VIP), "the address is still on the node without an agent"
+        restart_agent(hurt)
+        trial.lab.wait_backup(hurt)
+    trial.report()
+    test.distribution("ping", trial.pings, SILENT)
+
+
+@time_limit(120)
+def test_kill_of_supervisor_and_child_at_once(test):
+    trial = Trial(test)
+    for _ in range(4):
+        hurt, _ = trial.move(lambda node: node.agent.kill())
+        restart_agent(hurt)
+        trial.lab.wait_backup(hurt)
+        assert not hurt.holds(VIP), "what the dead agent left behind was not released at the next start"
+    trial.report()
+    test.distribution("the other node answers HTTP", trial.takeovers, SILENT)
+
+
+@time_limit(120)
+def test_pulled_cable(test):
+    trial = Trial(test)
+    for _ in range(5):
+        hurt, _ = trial.move(lambda node: node.cable("eth0", False))
+        trial.stay(lambda node=hurt: node.cable("eth0", True))
+    trial.report()
+    moved, stayed = trial.pings[0::2], trial.pings[1::2]
+    test.distribution("ping", moved, SILENT)
+    test.distribution("the other node answers HTTP", trial.takeovers, SILENT)
+    test.distribution("ping when the cable is back", stayed, PLANNED)
+
+
+@time_limit(120)
+def test_power_cut(test):
+    trial = Trial(test)
+    for _ in range(4):
+        hurt, _ = trial.move(lambda node: node.power_cut())
+        for address in (VIP,):
+            if hurt.holds(address):
+                hurt.ip(f"addr del {address}/24 dev eth0")  # a rebooted kernel holds nothing
+        hurt.power_on()
+        trial.stay(hurt.start_all)
+    trial.report()
+    test.distribution("ping", trial.pings[0::2], SILENT)
+    test.distribution("the other node answers HTTP", trial.takeovers, SILENT)
+
+
+@time_limit(120)
+def test_return_with_preemption_off_moves_nothing(test):
+    trial = Trial(test)
+    trial.move(lambda node: node.agent.signal(signal.SIGTERM))
+    trial.pings.clear()
+    for _ in range(4):
+        trial.stay(lambda: restart_agent(trial.lab.a))  # priority 200 returns to an Active of 100
+        trial.lab.a.agent.stop()
+    trial.report()
+    test.distribution("ping", trial.pings, PLANNED)
+
+
+@time_limit(120)
+def test_return_with_preemption_on(test):
+    pair = Lab()
+    for node in pair.nodes:
+        settings = node.node_settings()
+        settings["virtual_routers"][0]["preempt"] = True
+        node.write_files(node=settings)
+    pings, requests, failed = [], 0, 0
+    for node in pair.nodes:
+        node.start_all()
+    pair.wait_active(pair.a)
+    pair.wait_backup(pair.b)
+    probe, traffic = pair.probe(), pair.traffic(rate=RATE)
+    time.sleep(CALM)
+    for _ in range(6):
+        pair.a.agent.stop()
+        pair.wait_active(pair.b)
+        time.sleep(CALM)
+        probe.lap(), traffic.lap()
+        pair.a.start_agent()
+        pair.wait_active(pair.a)
+        pair.wait_backup(pair.b)
+        time.sleep(CALM)
+        ping, http = probe.lap(), traffic.lap()
+        pings.append(ping["gap_ms"])
+        requests, failed = requests + http["requests"], failed + http["failed"]
+    test.note(f"{failed} of {requests} requests failed")
+    test.distribution("ping", pings, PLANNED)
+    assert failed == 0, f"{failed} requests failed"
+
+
+@time_limit(120)
+def test_reboot_of_the_backup_moves_nothing(test):
+    trial = Trial(test)
+    b = trial.lab.b
+    for _ in range(3):
+        def reboot():
+            b.power_cut()
+            b.power_on()
+            b.start_all()
+        trial.stay(reboot)
+    trial.report()
+    test.distribution("ping", trial.pings, PLANNED)
+
+
+@time_limit(120)
+def test_ipv6_planned_stop_of_the_agent_loses_nothing(test):
+    trial = Trial(test, ipv6=True)
+    for _ in range(6):
+        stopped, _ = trial.move(lambda node: node.agent.signal(signal.SIGTERM))
+        stopped.agent.wait()
+        assert not stopped.holds(VIP) and not stopped.holds(VIP6)
+        restart_agent(stopped)
+        trial.lab.wait_backup(stopped)
+    trial.report()
+    test.distribution("ping", trial.pings, PLANNED)
+    assert trial.failed == 0, f"{trial.failed} requests failed"
+
+
+@time_limit(120)
+def test_ipv6_kill_of_the_proxy(test):
+    trial = Trial(test, ipv6=True)
+    for _ in range(6):
+        hurt, _ = trial.move(lambda node: node.proxy.kill())
+        hurt.start_proxy()
+        trial.lab.wait_backup(hurt)
+    trial.report()
+    test.distribution("ping", trial.pings, KILLED)
+    test.distribution("the other node answers HTTP", trial.takeovers, KILLED)
+
+
+@time_limit(120)
+def test_ipv6_kill_of_the_agents_process(test):
+    trial = Trial(test, ipv6=True)
+    for _ in range(6):
+        hurt, _ = trial.move(lambda node: os.kill(node.agent_child(), signal.SIGKILL))
+        trial.lab.wait_backup(hurt)
+        assert not hurt.holds(VIP6), "the last will was not carried out: the address is still there"
+    trial.report()
+    test.distribution("ping", trial.pings, KILLED)
+    test.distribution("the other node answers HTTP", trial.takeovers, KILLED)
+
+
+@time_limit(120)
+def test_ipv6_pulled_cable(test):
+    trial = Trial(test, ipv6=True)
+    for _ in range(4):
+        hurt, _ = trial.move(lambda node: node.cable("eth0", False))
+        trial.stay(lambda node=hurt: node.cable("eth0", True))
+    trial.report()
+    test.distribution("ping", trial.pings[0::2], SILENT)
+    test.distribution("the other node answers HTTP", trial.takeovers, SILENT)
