@@ -1,7 +1,7 @@
 #pragma once
-// The agent: all virtual routers of this node, fed with datagrams, interface changes, health and time; it acts through
-// Host alone. Single-threaded, no clock, no I/O: the same object runs in vipair-vrrpd and in the simulation.
-// An early on_time() is harmless; after it no deadline lies in the past.
+// The agent: all virtual routers of this node, fed with datagrams, interface changes, health and time; it acts
+// through Host alone. Single-threaded, no clock, no I/O: the same object runs in vipair-vrrpd and in the
+// simulation. An early on_time() is harmless; after it no deadline lies in the past.
 
 #include <deque>
 #include <memory>

@@ -1,7 +1,7 @@
 #pragma once
-// Host: everything the agent does to the machine it runs on. KernelHost (vrrp/kernel) does it by netlink and sockets,
-// SimulatedHost (tests/vrrp/agent) on a simulated LAN. Calls come from the agent's one thread and do not block.
-// Failures are returned, never thrown; the agent turns them into events of its next turn.
+// Host: everything the agent does to the machine it runs on. KernelHost (vrrp/kernel) does it by netlink and
+// sockets, SimulatedHost (tests/vrrp/agent) on a simulated LAN. Calls come from the agent's one thread and do not
+// block. Failures are returned, never thrown; the agent turns them into events of its next turn.
 
 #include <cstdint>
 #include <optional>
@@ -19,8 +19,8 @@ namespace vipair::vrrp {
 // What the agent knows of an interface, pushed into Agent::on_interface whenever any of it changes.
 struct InterfaceInfo {
   std::string name;
-  int index = 0;          // 0: the interface does not exist
-  bool is_up = false;     // administratively up with carrier
+  int index = 0;       // 0: the interface does not exist
+  bool is_up = false;  // administratively up with carrier
   MacAddress mac;
   std::optional<IpAddress> primary_v4;     // source of IPv4 advertisements: never a virtual address
   std::optional<IpAddress> link_local_v6;  // source of IPv6 advertisements
@@ -56,7 +56,8 @@ struct OutgoingFrame {
   Bytes frame;
 };
 
-// What the supervisor does when this process dies without having done it: one entry per instance that holds addresses.
+// What the supervisor does when this process dies without having done it: one entry per instance that holds
+// addresses.
 struct LastWill {
   std::vector<OutgoingAdvertisement> resignations;  // ready-made, priority 0
   std::vector<AddressSet> addresses;
@@ -73,8 +74,10 @@ class Host {
   virtual Expected<void, HostError> claim(const AddressSet& set, std::optional<IpAddress> relay_to) = 0;
   virtual void release(const AddressSet& set, ReleaseMode mode) = 0;
   virtual Expected<void, HostError> send(const OutgoingAdvertisement& advertisement) = 0;
-  virtual void announce(const std::vector<OutgoingFrame>& frames) = 0;  // all in one batch; losses are the schedule's business
-  virtual void set_last_will(const LastWill& will) = 0;  // replaces the previous one; takes effect before it returns
+  virtual void announce(
+      const std::vector<OutgoingFrame>& frames) = 0;  // all in one batch; losses are the schedule's business
+  virtual void set_last_will(
+      const LastWill& will) = 0;  // replaces the previous one; takes effect before it returns
 };
 
 }  // namespace vipair::vrrp

@@ -30,7 +30,7 @@ struct RouterStatus {
     int priority = 0;
     TimePoint heard;
   };
-  std::optional<Peer> peer;  // the last sender of an accepted advertisement
+  std::optional<Peer> peer;                                     // the last sender of an accepted advertisement
   std::vector<std::pair<std::string, std::uint64_t>> counters;  // name, value; names as RFC 6527 where it has one
 };
 
@@ -45,8 +45,9 @@ struct Status {
   std::string node;
   std::vector<RouterStatus> routers;
   std::vector<CheckStatus> checks;
-  std::vector<std::pair<std::string, std::uint64_t>> counters;  // of the agent as a whole: datagrams for no router, …
-  std::vector<std::string> warnings;                            // what an operator should look at
+  std::vector<std::pair<std::string, std::uint64_t>>
+      counters;                       // of the agent as a whole: datagrams for no router, …
+  std::vector<std::string> warnings;  // what an operator should look at
 };
 
 // One line of the journal: a change of role with its cause, or something else worth telling.

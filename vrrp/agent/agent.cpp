@@ -1,0 +1,237 @@
+#include "vrrp/agent/agent.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "common/base/assert.h"
+#include "vrrp/agent/instances.h"
+#include "vrrp/agent/journal.h"
+#include "vrrp/agent/virtual_router.h"
+#include "vrrp/core/advertisement.h"
+#include "vrrp/core/reload.h"
+
+namespace vipair::vrrp {
+
+namespace {
+
+// What the proxy's silence or report says against taking part; empty: nothing.
+std::string proxy_fault(const std::optional<ProxyReport>& report) {
+  if (!report) return "proxy: not connected";
+  return report->is_ready ? "" : "proxy: " + report->reason;
+}
+
+}  // namespace
+
+struct Agent::Impl {
+  Config config;
+  Host& host;
+  Journal journal;
+  std::vector<std::unique_ptr<VirtualRouter>> routers;  // of the configuration, and retired ones that still hold
+  std::map<std::string, InterfaceInfo> interfaces;
+  std::optional<ProxyReport> proxy;
+  bool is_stopping = false;
+  // packets that belong to no virtual router of ours
+  std::array<std::uint64_t, kDropReasons> dropped{};
+  std::array<RateLimit, kDropReasons> refusal_limits;
+
+  Impl(Config the_config, Host& the_host) : config(std::move(the_config)), host(the_host) {}
+
+  VirtualRouter* find(const InstanceKey& key) {
+    auto found =
+        std::find_if(routers.begin(), routers.end(), [&](const auto& r) { return r->config().key == key; });
+    return found == routers.end() ? nullptr : found->get();
+  }
+
+  VirtualRouter* find(int interface_index, IpFamily family, std::uint8_t vrid) {
+    auto found = std::find_if(routers.begin(), routers.end(), [&](const auto& router) {
+      const InstanceKey& key = router->config().key;
+      return key.vrid == vrid && key.family == family && router->is_on(interface_index);
+    });
+    return found == routers.end() ? nullptr : found->get();
+  }
+
+  void start(TimePoint now, InstanceConfig instance) {
+    routers.push_back(std::make_unique<VirtualRouter>(
+        std::move(instance), VirtualRouter::Surroundings{host, journal, [this] { update_will(); }}, now));
+    VirtualRouter& router = *routers.back();
+    apply_proxy(now, router);
+    auto interface = interfaces.find(router.config().key.interface);
+    if (interface != interfaces.end()) router.on_interface(now, interface->second);
+  }
+
+  void apply_proxy(TimePoint now, VirtualRouter& router) {
+    const std::string fault = router.config().track_proxy ? proxy_fault(proxy) : "";
+    if (fault.empty()) {
+      router.clear(now, FaultSource::proxy);
+    } else {
+      router.raise(now, FaultSource::proxy, fault);
+    }
+  }
+
+  void update_will() {
+    LastWill will;
+    for (const auto& router : routers) router->add_to(will);
+    host.set_last_will(will);
+  }
+
+  // Retired routers go when they hold nothing any more; in a stop that is all of them, and they stay for status.
+  void forget_retired() {
+    if (is_stopping) return;
+    routers.erase(std::remove_if(routers.begin(), routers.end(),
+                                 [](const auto& router) {
+                                   return router->has_fault(FaultSource::stopping) && router->is_stopped();
+                                 }),
+                  routers.end());
+  }
+
+  void refuse(TimePoint now, DropReason reason, const DatagramInfo& info) {
+    const auto index = static_cast<std::size_t>(reason);
+    ++dropped[index];
+    const auto suppressed = refusal_limits[index].pass(now);
+    if (!suppressed) return;
+    std::string text = "packet from " + info.source.to_string() + " refused: " + to_string(reason);
+    if (*suppressed > 0) text += " (and " + std::to_string(*suppressed) + " more like it)";
+    // other people's virtual routers on the same network are normal
+    const auto level =
+        reason == DropReason::unknown_router ? JournalEntry::Level::debug : JournalEntry::Level::warn;
+    journal.add({now, level, "", "refused", std::move(text)});
+  }
+};
+
+Agent::Agent(Config config, Host& host, TimePoint now) : impl_(std::make_unique<Impl>(std::move(config), host)) {
+  for (InstanceConfig& instance : instances_of(impl_->config)) impl_->start(now, std::move(instance));
+}
+
+Agent::~Agent() = default;
+
+void Agent::on_datagram(TimePoint now, const DatagramInfo& info, ByteView message) {
+  const ReceivedPacket packet{info.source, info.destination, info.ttl, message};
+  const auto vrid = decode_vrid(packet);
+  // a packet that fails early is still counted where it was aimed at
+  VirtualRouter* router =
+      message.size() < 2 ? nullptr : impl_->find(info.interface_index, info.source.family(), message[1]);
+  if (!router) return impl_->refuse(now, vrid ? DropReason::unknown_router : vrid.error(), info);
+  if (!vrid) return router->refuse(now, vrid.error(), info.source);
+  router->on_packet(now, packet);
+  impl_->forget_retired();
+}
+
+void Agent::on_interface(TimePoint now, const InterfaceInfo& interface) {
+  impl_->interfaces[interface.name] = interface;
+  for (const auto& router : impl_->routers) {
+    if (router->config().key.interface == interface.name) router->on_interface(now, interface);
+  }
+  impl_->forget_retired();
+}
+
+void Agent::on_address_removed(TimePoint now, int interface_index, const IpAddress& address) {
+  for (const auto& router : impl_->routers) router->on_address_removed(now, interface_index, address);
+}
+
+void Agent::on_proxy_report(TimePoint now, const std::optional<ProxyReport>& report) {
+  if (impl_->proxy == report) return;
+  impl_->proxy = report;
+  for (const auto& router : impl_->routers) impl_->apply_proxy(now, *router);
+  impl_->forget_retired();
+}
+
+void Agent::on_time(TimePoint now) {
+  for (const auto& router : impl_->routers) router->on_time(now);
+  impl_->forget_retired();
+}
+
+std::optional<TimePoint> Agent::next_deadline() const {
+  std::optional<TimePoint> earliest;
+  for (const auto& router : impl_->routers) {
+    const auto deadline = router->next_deadline();
+    if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
+  }
+  return earliest;
+}
+
+void Agent::reload(TimePoint now, Config config) {
+  Impl& impl = *impl_;
+  if (impl.is_stopping) return;
+  const ConfigDifference difference = vrrp::difference(instances_of(impl.config), instances_of(config));
+  impl.config = std::move(config);
+  for (const InstanceKey& key : difference.removed) {
+    VirtualRouter* router = impl.find(key);
+    VIPAIR_ASSERT(router, "every configured instance runs");
+    router->raise(now, FaultSource::stopping, "removed from the configuration");
+  }
+  for (const InstanceChange& change : difference.changed) {
+    VirtualRouter* router = impl.find(change.config.key);
+    VIPAIR_ASSERT(router, "every configured instance runs");
+    router->change(now, change);
+    impl.apply_proxy(now, *router);
+  }
+  for (const InstanceConfig& instance : difference.added) {
+    VirtualRouter* retired = impl.find(instance.key);
+    if (!retired) {
+      impl.start(now, instance);
+      continue;
+    }
+    const auto before = retired->config().addresses();
+    const auto after = instance.addresses();
+    retired->change(now, {instance, without(after, before), without(before, after)});
+    impl.apply_proxy(now, *retired);
+    retired->clear(now, FaultSource::stopping);
+  }
+  impl.forget_retired();
+  impl.journal.add({now, JournalEntry::Level::info, "", "reload",
+                    "configuration loaded: " + std::to_string(difference.added.size()) + " instances added, " +
+                        std::to_string(difference.removed.size()) + " removed, " +
+                        std::to_string(difference.changed.size()) + " changed"});
+}
+
+void Agent::shutdown(TimePoint now) {
+  impl_->is_stopping = true;
+  for (const auto& router : impl_->routers) router->raise(now, FaultSource::stopping, "the agent stops");
+}
+
+bool Agent::is_stopped() const {
+  return impl_->is_stopping &&
+         std::all_of(impl_->routers.begin(), impl_->routers.end(), [](const auto& r) { return r->is_stopped(); });
+}
+
+NodeRole Agent::role() const {
+  const auto& routers = impl_->routers;
+  auto is_tracked = [](const auto& router) { return router->config().track_proxy; };
+  const bool any_tracked = std::any_of(routers.begin(), routers.end(), is_tracked);
+  const bool holds = std::any_of(routers.begin(), routers.end(), [&](const auto& router) {
+    return router->holds_addresses() && (is_tracked(router) || !any_tracked);
+  });
+  return holds ? NodeRole::active : NodeRole::standby;
+}
+
+Status Agent::status(TimePoint) const {
+  Status status;
+  status.node = impl_->config.node;
+  status.warnings = impl_->config.warnings;
+  for (std::string& warning : warnings_about(impl_->config)) status.warnings.push_back(std::move(warning));
+  bool is_proxy_tracked = false;
+  for (const auto& router : impl_->routers) {
+    status.routers.push_back(router->status());
+    for (std::string& warning : router->warnings()) status.warnings.push_back(std::move(warning));
+    is_proxy_tracked |= router->config().track_proxy;
+  }
+  if (is_proxy_tracked || impl_->proxy) {
+    const auto& proxy = impl_->proxy;
+    status.checks.push_back({"proxy", "proxy", proxy && proxy->is_ready,
+                             !proxy            ? "not connected"
+                             : proxy->is_ready ? "ready"
+                                               : proxy->reason});
+  }
+  for (std::size_t i = 0; i < kDropReasons; ++i) {
+    if (i > static_cast<std::size_t>(DropReason::unknown_router)) break;  // the later checks know their router
+    status.counters.emplace_back(counter_name(static_cast<DropReason>(i)), impl_->dropped[i]);
+  }
+  status.counters.emplace_back("journal_entries_lost", impl_->journal.lost());
+  return status;
+}
+
+std::vector<JournalEntry> Agent::take_journal() { return impl_->journal.take(); }
+
+}  // namespace vipair::vrrp

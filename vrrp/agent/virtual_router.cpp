@@ -1,0 +1,447 @@
+#include "vrrp/agent/virtual_router.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "common/base/assert.h"
+#include "common/base/overloaded.h"
+#include "vrrp/core/announcement.h"
+#include "vrrp/core/timers.h"
+
+namespace vipair::vrrp {
+
+namespace {
+
+using Level = JournalEntry::Level;
+
+std::string milliseconds(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
+}
+
+std::set<IpAddress> addresses_of(const std::vector<IpPrefix>& prefixes) {
+  std::set<IpAddress> addresses;
+  for (const IpPrefix& prefix : prefixes) addresses.insert(prefix.address);
+  return addresses;
+}
+
+bool contains(const std::vector<IpPrefix>& prefixes, const IpAddress& address) {
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](const IpPrefix& prefix) { return prefix.address == address; });
+}
+
+std::string label_of(const InstanceConfig& config) { return config.name + "/" + to_string(config.key.family); }
+
+// What is wrong with the interface for this family; empty: nothing.
+std::string interface_fault(const InterfaceInfo& interface, const InstanceKey& key) {
+  const std::string prefix = "interface " + key.interface + ": ";
+  if (interface.index == 0) return prefix + "missing";
+  if (!interface.is_up) return prefix + "down or no carrier";
+  if (key.family == IpFamily::ipv4 && !interface.primary_v4) return prefix + "no IPv4 address to advertise from";
+  if (key.family == IpFamily::ipv6 && !interface.link_local_v6) {
+    return prefix + "no link-local IPv6 address to advertise from";
+  }
+  return "";
+}
+
+}  // namespace
+
+VirtualRouter::VirtualRouter(InstanceConfig config, Surroundings surroundings, TimePoint now)
+    : config_(std::move(config)), surroundings_(std::move(surroundings)), label_(label_of(config_)), since_(now) {
+  faults_.raise(FaultSource::interface, interface_fault(interface_, config_.key));
+}
+
+Parameters VirtualRouter::parameters() const {
+  Parameters parameters;
+  parameters.priority = config_.priority;
+  parameters.advertisement_interval = config_.advertisement_interval;
+  parameters.preempt = config_.preempt;
+  parameters.preempt_delay = config_.preempt_delay;
+  parameters.join_hold = config_.join_hold;
+  parameters.is_pair = config_.is_pair;
+  parameters.source = source_.value_or(IpAddress());
+  return parameters;
+}
+
+// ---- what comes in ----
+
+void VirtualRouter::on_packet(TimePoint now, const ReceivedPacket& packet) {
+  if (packet.source == source_) return refuse(now, DropReason::own_advertisement, packet.source);
+  if (config_.peer && packet.source != *config_.peer) return refuse(now, DropReason::not_the_peer, packet.source);
+  if (packet.source.is_v6() && !packet.source.is_link_local()) {
+    return refuse(now, DropReason::source_not_link_local, packet.source);
+  }
+  const auto decoded = decode(packet);
+  if (!decoded) return refuse(now, decoded.error(), packet.source);
+  accept(now, packet, *decoded);
+}
+
+void VirtualRouter::refuse(TimePoint now, DropReason reason, const IpAddress& source) {
+  const auto index = static_cast<std::size_t>(reason);
+  ++counters_.dropped[index];
+  // a multicast socket hears itself: nothing to tell
+  const Level level = reason == DropReason::own_advertisement ? Level::debug : Level::warn;
+  tell_at_most(refusal_limits_[index], now, level, "refused",
+               "advertisement from " + source.to_string() + " refused: " + to_string(reason));
+}
+
+void VirtualRouter::accept(TimePoint now, const ReceivedPacket& packet, const DecodedAdvertisement& decoded) {
+  const Advertisement& advertisement = decoded.advertisement;
+  ++counters_.received_advertisements;
+  if (advertisement.priority == kPriorityResigned) ++counters_.received_priority_zero;
+  ++(decoded.checksum == ChecksumKind::pseudo_header ? counters_.received_checksums_pseudo_header
+                                                     : counters_.received_checksums_message_only);
+
+  const std::set<IpAddress> listed(advertisement.addresses.begin(), advertisement.addresses.end());
+  const bool lists_other_addresses = listed != addresses_of(config_.advertised);
+  if (lists_other_addresses) {
+    ++counters_.address_list_errors;
+    tell_at_most(address_list_limit_, now, Level::warn, "address_list",
+                 packet.source.to_string() + " advertises other addresses than this node is configured with");
+  }
+  const bool is_known = neighbour_ && neighbour_->address == packet.source &&
+                        now - neighbour_->heard <= longest_active_down_interval(neighbour_->advertised_interval);
+  if (!is_known) {
+    tell_at_most(neighbour_limit_, now, Level::info, "peer_seen",
+                 packet.source.to_string() + " is heard with priority " + std::to_string(advertisement.priority));
+  }
+  neighbour_ = Neighbour{packet.source,    advertisement.priority, now, advertisement.max_advertise_interval,
+                         decoded.checksum, lists_other_addresses};
+  handle(now, AdvertReceived{packet.source, advertisement.priority, advertisement.max_advertise_interval});
+}
+
+void VirtualRouter::on_interface(TimePoint now, const InterfaceInfo& interface) {
+  const InterfaceInfo before = std::exchange(interface_, interface);
+  if (before == interface) return;
+  if (before.index != 0 && interface.index != 0 && before.index != interface.index) {
+    raise(now, FaultSource::interface, "interface " + config_.key.interface + ": replaced by another of this name");
+  }
+  const auto& source = config_.key.family == IpFamily::ipv4 ? interface.primary_v4 : interface.link_local_v6;
+  const bool source_changed = source && source != source_;
+  if (source) source_ = source;
+
+  const std::string fault = interface_fault(interface, config_.key);
+  if (!fault.empty()) {
+    raise(now, FaultSource::interface, fault);
+    return;
+  }
+  clear(now, FaultSource::interface);
+  clear(now, FaultSource::claim);  // whatever stood in the way of the claim may be gone
+  const bool place_changed = before.mac != interface.mac || before.forwards_v6 != interface.forwards_v6;
+  if (is_active() && (source_changed || place_changed)) handle(now, ParametersChanged{place_changed});
+  if (source_changed && holds_addresses()) surroundings_.will_changed();
+}
+
+void VirtualRouter::on_address_removed(TimePoint now, int interface_index, const IpAddress& address) {
+  if (contains(config_.advertised, address) || contains(config_.excluded, address)) clear(now, FaultSource::claim);
+  if (!is_active() || !is_on(interface_index) || !contains(held_.addresses, address)) return;
+  ++counters_.addresses_lost;
+  if (reclaim_at_) return;
+  const bool is_fight = address_lost_at_ && now - *address_lost_at_ < kReclaimFightForgotten;
+  if (!is_fight) fight_backoff_.reset();
+  address_lost_at_ = now;
+  const Duration delay = is_fight ? fight_backoff_.next() : kReclaimDelay;
+  reclaim_at_ = now + delay;
+  tell(now, Level::warn, "address_lost",
+       "somebody removed " + address.to_string() + " from " + config_.key.interface + "; it is claimed again in " +
+           milliseconds(delay));
+}
+
+void VirtualRouter::raise(TimePoint now, FaultSource source, std::string text) {
+  const bool was_healthy = faults_.empty();
+  if (!faults_.raise(source, text)) return;
+  if (source != FaultSource::stopping) tell(now, Level::warn, "fault", std::move(text));
+  if (was_healthy) handle(now, Shutdown{});
+}
+
+void VirtualRouter::clear(TimePoint now, FaultSource source) {
+  if (!faults_.clear(source)) return;
+  if (source == FaultSource::claim) claim_retry_at_.reset();
+  if (faults_.empty()) handle(now, Startup{});
+}
+
+void VirtualRouter::on_time(TimePoint now) {
+  if (claim_retry_at_ && now >= *claim_retry_at_) clear(now, FaultSource::claim);
+  if (reclaim_at_ && now >= *reclaim_at_) {
+    reclaim_at_.reset();
+    handle(now, AddressLost{});
+  }
+  handle(now, TimeReached{});
+}
+
+std::optional<TimePoint> VirtualRouter::next_deadline() const {
+  auto earliest = vrrp::next_deadline(state_);
+  for (const auto& deadline : {claim_retry_at_, reclaim_at_}) {
+    if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
+  }
+  return earliest;
+}
+
+void VirtualRouter::change(TimePoint now, const InstanceChange& change) {
+  VIPAIR_ASSERT(change.config.key == config_.key, "another key is another instance");
+  config_ = change.config;
+  label_ = label_of(config_);
+  if (is_active() && !change.added.empty() && !claim(now, change.added, std::nullopt))
+    return handle(now, ClaimFailed{});
+  if (holds_addresses() && !change.removed.empty()) release(change.removed, ReleaseMode::immediate);
+  clear(now, FaultSource::claim);
+  handle(now, ParametersChanged{!change.added.empty()});
+  if (holds_addresses()) surroundings_.will_changed();
+}
+
+// ---- what is decided, and done ----
+
+void VirtualRouter::handle(TimePoint now, Event event) {
+  for (std::optional<Event> next = std::move(event); next;) {
+    Transition transition = step(parameters(), state_, *next, now);
+    const State before = std::exchange(state_, transition.next);
+    note(now, before, transition);
+    next.reset();
+    if (!perform(now, transition.actions)) next = ClaimFailed{};  // which claims nothing: no third round
+  }
+  if (!is_active()) reclaim_at_.reset();
+}
+
+void VirtualRouter::note(TimePoint now, const State& before, const Transition& transition) {
+  switch (transition.reason) {
+    case Reason::outranked:
+      ++counters_.lower_priority_discarded;
+      tell_at_most(outranked_limit_, now, Level::debug, "outranked", explain(now, transition.reason));
+      break;
+    case Reason::second_active:
+      ++counters_.second_active_heard;
+      tell_at_most(second_active_limit_, now, Level::warn, "second_active", explain(now, transition.reason));
+      break;
+    case Reason::late_wakeup:
+      ++counters_.late_wakeups;
+      tell(now, Level::warn, "late_wakeup", explain(now, transition.reason));
+      break;
+    default:
+      break;
+  }
+  if (before.index() == state_.index()) return;
+  reason_ = transition.reason;
+  since_ = now;
+  if (is_active()) ++counters_.active_transitions;
+  tell(now, Level::info, "state",
+       std::string(name_of(before)) + " → " + name_of(state_) + ": " + explain(now, transition.reason));
+}
+
+bool VirtualRouter::perform(TimePoint now, const std::vector<Action>& actions) {
+  for (const Action& action : actions) {
+    const bool done = std::visit(
+        overloaded{
+            [&](const ClaimAddresses& wanted) { return claim(now, config_.addresses(), wanted.relay_to); },
+            [&](const SendAdvertisement& wanted) { return send(now, wanted.priority), true; },
+            [&](const AnnounceAddresses&) { return announce(), true; },
+            [&](const ReleaseAddresses& wanted) {
+              const std::vector<IpPrefix> all = held_.addresses;
+              return release(all, wanted.mode), true;
+            },
+        },
+        action);
+    if (!done) return false;
+  }
+  return true;
+}
+
+// The will speaks of the addresses before they are there: whatever happens in between, they do not stay behind.
+bool VirtualRouter::claim(TimePoint now, const std::vector<IpPrefix>& addresses,
+                          std::optional<IpAddress> relay_to) {
+  AddressSet before = held_;
+  held_.interface = config_.key.interface;
+  held_.interface_index = interface_.index;
+  const auto added = without(addresses, held_.addresses);
+  held_.addresses.insert(held_.addresses.end(), added.begin(), added.end());
+  surroundings_.will_changed();
+
+  const auto claimed =
+      surroundings_.host.claim({config_.key.interface, interface_.index, addresses}, std::move(relay_to));
+  if (claimed) {
+    claim_backoff_.reset();
+    return true;
+  }
+  held_ = std::move(before);
+  surroundings_.will_changed();
+  ++counters_.claim_errors;
+  const Duration delay = claim_backoff_.next();
+  claim_retry_at_ = now + delay;
+  faults_.raise(FaultSource::claim, "claim: " + claimed.error().text);
+  tell(now, Level::error, "claim_failed",
+       "the addresses cannot be claimed: " + claimed.error().text + "; next try in " + milliseconds(delay));
+  return false;
+}
+
+void VirtualRouter::release(const std::vector<IpPrefix>& addresses, ReleaseMode mode) {
+  AddressSet released = held_;
+  released.addresses = addresses;
+  held_.addresses = without(held_.addresses, addresses);
+  if (!released.addresses.empty()) surroundings_.host.release(released, mode);
+  surroundings_.will_changed();
+}
+
+void VirtualRouter::send(TimePoint now, std::uint8_t priority) {
+  if (!source_) return;
+  const auto sent = surroundings_.host.send(advertisement(priority));
+  if (sent) {
+    ++counters_.sent_advertisements;
+    if (priority == kPriorityResigned) ++counters_.sent_priority_zero;
+  } else {
+    ++counters_.send_errors;
+    tell_at_most(send_limit_, now, Level::warn, "send_failed",
+                 "an advertisement could not be sent: " + sent.error().text);
+  }
+}
+
+void VirtualRouter::announce() {
+  std::vector<OutgoingFrame> frames;
+  frames.reserve(held_.addresses.size());
+  for (const IpPrefix& prefix : held_.addresses) {
+    frames.push_back({interface_.index, announcement(interface_.mac, prefix.address, interface_.forwards_v6)});
+  }
+  ++counters_.announcements;
+  surroundings_.host.announce(frames);
+}
+
+OutgoingAdvertisement VirtualRouter::advertisement(std::uint8_t priority) const {
+  VIPAIR_ASSERT(source_.has_value(), "an advertisement has a source");
+  Advertisement advertisement{config_.key.vrid, priority, config_.advertisement_interval, {}};
+  for (const IpPrefix& prefix : config_.advertised) advertisement.addresses.push_back(prefix.address);
+
+  ChecksumKind checksum = ChecksumKind::pseudo_header;
+  if (config_.checksum == ChecksumForm::rfc9568) checksum = ChecksumKind::message_only;
+  if (config_.checksum == ChecksumForm::automatic && neighbour_) checksum = neighbour_->checksum;
+
+  const IpAddress destination = config_.is_unicast ? *config_.peer : multicast_group(config_.key.family);
+  const int index = interface_.index != 0 ? interface_.index : held_.interface_index;
+  return {index, *source_, destination, encode(advertisement, *source_, destination, checksum)};
+}
+
+bool VirtualRouter::is_stopped() const { return std::holds_alternative<Initialize>(state_) && !holds_addresses(); }
+
+void VirtualRouter::add_to(LastWill& will) const {
+  if (!holds_addresses() || !source_) return;
+  will.resignations.push_back(advertisement(kPriorityResigned));
+  will.addresses.push_back(held_);
+}
+
+// ---- what is told ----
+
+std::string VirtualRouter::explain(TimePoint now, Reason reason) const {
+  const std::string who = neighbour_ ? neighbour_->address.to_string() : "nobody";
+  const std::string its = neighbour_ ? std::to_string(neighbour_->priority) : "0";
+  const std::string own = std::to_string(config_.priority);
+  const auto faults = faults_.texts();
+  const std::string why = faults.empty() ? std::string("told to stop") : faults.front();
+  switch (reason) {
+    case Reason::startup:
+      return "takes part as a Backup";
+    case Reason::owner:
+      return "priority 255: this node owns the addresses";
+    case Reason::shutdown:
+      return why;
+    case Reason::active_down_timer:
+      return neighbour_ ? "nothing acceptable heard, the last advertisement came from " + who + " " +
+                              milliseconds(now - neighbour_->heard) + " ago"
+                        : std::string("nobody was ever heard");
+    case Reason::preempted:
+      return "own priority " + own + " is higher than " + its + " of " + who + ", which is alive";
+    case Reason::priority_zero:
+      return who + " resigned with priority 0";
+    case Reason::higher_priority:
+      return who + " has the higher priority " + its + ", ours is " + own;
+    case Reason::higher_address:
+      return who + " has the same priority " + its + " and a higher address than ours";
+    case Reason::peer_took_over:
+      return who + " is heard as the new Active";
+    case Reason::yield_timeout:
+      return "nobody was heard taking over";
+    case Reason::claim_failed:
+      return why;
+    case Reason::late_wakeup:
+      return "woke up too late to trust the silence: listening first";
+    case Reason::silent_too_long:
+      return "was silent for too long, " + who + " has taken over by right";
+    case Reason::second_active:
+      return who + " is Active as well, with priority " + its + " below ours of " + own + ": answered";
+    case Reason::outranked:
+      return who + " is Active with priority " + its + " below ours of " + own;
+    case Reason::none:
+    case Reason::address_lost:
+    case Reason::accepted:
+    case Reason::answered:
+    case Reason::parameters_changed:
+      break;
+  }
+  return to_string(reason);
+}
+
+void VirtualRouter::tell(TimePoint now, Level level, std::string event, std::string text) const {
+  surroundings_.journal.add({now, level, label_, std::move(event), std::move(text)});
+}
+
+void VirtualRouter::tell_at_most(RateLimit& limit, TimePoint now, Level level, std::string event,
+                                 std::string text) const {
+  const auto suppressed = limit.pass(now);
+  if (!suppressed) return;
+  if (*suppressed > 0) text += " (and " + std::to_string(*suppressed) + " more like it)";
+  tell(now, level, std::move(event), std::move(text));
+}
+
+RouterStatus VirtualRouter::status() const {
+  RouterStatus status;
+  status.name = config_.name;
+  status.interface = config_.key.interface;
+  status.vrid = config_.key.vrid;
+  status.family = config_.key.family;
+  status.state = std::holds_alternative<Initialize>(state_) && !faults_.empty() ? "fault" : name_of(state_);
+  status.reason = to_string(reason_);
+  status.since = since_;
+  status.priority = config_.priority;
+  status.effective_priority = config_.priority;
+  status.faults = faults_.texts();
+  for (const IpPrefix& prefix : config_.addresses()) status.addresses.push_back(prefix.to_string());
+  if (neighbour_) {
+    status.peer = RouterStatus::Peer{neighbour_->address.to_string(), neighbour_->priority, neighbour_->heard};
+  }
+  status.counters = {
+      {"active_transitions", counters_.active_transitions},
+      {"received_advertisements", counters_.received_advertisements},
+      {"sent_advertisements", counters_.sent_advertisements},
+      {"received_priority_zero", counters_.received_priority_zero},
+      {"sent_priority_zero", counters_.sent_priority_zero},
+      {"received_checksums_pseudo_header", counters_.received_checksums_pseudo_header},
+      {"received_checksums_message_only", counters_.received_checksums_message_only},
+      {"address_list_errors", counters_.address_list_errors},
+      {"lower_priority_discarded", counters_.lower_priority_discarded},
+      {"second_active_heard", counters_.second_active_heard},
+      {"late_wakeups", counters_.late_wakeups},
+      {"announcements", counters_.announcements},
+      {"send_errors", counters_.send_errors},
+      {"claim_errors", counters_.claim_errors},
+      {"addresses_lost", counters_.addresses_lost},
+  };
+  for (std::size_t i = 0; i < kDropReasons; ++i) {
+    status.counters.emplace_back(counter_name(static_cast<DropReason>(i)), counters_.dropped[i]);
+  }
+  return status;
+}
+
+std::vector<std::string> VirtualRouter::warnings() const {
+  std::vector<std::string> warnings;
+  if (neighbour_ && neighbour_->lists_other_addresses) {
+    warnings.push_back(label_ + ": " + neighbour_->address.to_string() +
+                       " advertises other addresses than this node is configured with");
+  }
+  if (neighbour_ &&
+      learned_interval(parameters(), neighbour_->advertised_interval) != neighbour_->advertised_interval) {
+    warnings.push_back(label_ + ": " + neighbour_->address.to_string() + " advertises every " +
+                       milliseconds(neighbour_->advertised_interval) +
+                       ", more than ten times our own interval: it counts as ten times");
+  }
+  if (reclaim_at_)
+    warnings.push_back(label_ + ": somebody keeps removing our addresses from " + config_.key.interface);
+  return warnings;
+}
+
+}  // namespace vipair::vrrp
