@@ -14,6 +14,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "proxy/http/host.h"
 #include "proxy/http/message.h"
 
 namespace vipair::proxy {
@@ -27,12 +28,6 @@ constexpr std::size_t kNameMax = 64;  // bytes of an upstream's name
 
 bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](char c) { return lower(c); });
-  return result;
-}
 
 bool same_name(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
@@ -155,35 +150,21 @@ HeaderRules read_header_rules(ConfigGroup& parent, std::string_view key, Directi
 Expected<std::string, std::string> parse_host_pattern(std::string_view text) {
   auto wrong = [&](std::string_view why) { return Unexpected{in_quotes(text) + " " + std::string(why)}; };
   if (text == "*") return std::string(text);
-  if (!text.empty() && text.front() == '[') {
-    auto address = text.back() == ']' ? IpAddress::parse(text.substr(1, text.size() - 2)) : std::nullopt;
-    if (!address || !address->is_v6()) return wrong("is not an IPv6 address in brackets; a host has no port");
-    return "[" + address->to_string() + "]";
-  }
-  if (text.find(':') != std::string_view::npos) return wrong("has a port or a scheme, expected the host alone");
-  if (IpAddress::parse(text)) return std::string(text);
   bool is_wildcard = text.substr(0, 2) == "*.";
   std::string_view name = is_wildcard ? text.substr(2) : text;
-  if (name.empty()) return wrong("is not a host name");
-  if (name.back() == '.') return wrong("ends in a dot, expected the name without it");
   if (name.find('*') != std::string_view::npos)
     return wrong("has a * elsewhere, expected \"*.\" in front of a name, or \"*\" alone for the default site");
   if (std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7e; }))
     return wrong("is not ASCII, expected the name's xn-- form");
-  if (name.size() > 253 || !consists_of(name, "-._")) return wrong("is not a host name");
-  std::string_view rest = name;
-  std::string_view label;
-  for (;;) {
-    std::size_t dot = rest.find('.');
-    label = rest.substr(0, dot);
-    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-')
-      return wrong("is not a host name");
-    if (dot == std::string_view::npos) break;
-    rest.remove_prefix(dot + 1);
-  }
-  if (label.find_first_not_of("0123456789") == std::string_view::npos)
-    return wrong("is neither an IPv4 address nor a host name");
-  return lower(text);
+  auto authority = http::Authority::parse(name);
+  if (!authority) return wrong("is not a host name");
+  if (authority->host().size() != name.size() && name.front() != '[')
+    return wrong("has a port or ends in a dot, expected the name alone");
+  if (name.front() == '[' && name.back() != ']') return wrong("has a port, expected the address alone");
+  std::string host(authority->host());
+  bool is_address = name.front() == '[' || IpAddress::parse(host);
+  if (is_wildcard && is_address) return wrong("is a wildcard of an address, expected one of a name");
+  return is_wildcard ? "*." + host : host;
 }
 
 std::optional<std::string> wrong_with_path(std::string_view path) {
@@ -466,7 +447,7 @@ class Loader {
       speaks_of_sites |= file.has(key);
       for (ConfigGroup& group : file.groups(key)) {
         if (config_.sites.size() == kSitesMax) {
-          group.error("", "more than " + std::to_string(kSitesMax) + " sites");
+          group.error("hosts", "more than " + std::to_string(kSitesMax) + " sites");
           return true;
         }
         read_site(group);
