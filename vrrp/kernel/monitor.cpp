@@ -1,0 +1,199 @@
+#include "vrrp/kernel/monitor.h"
+
+#include <linux/if_addr.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace vipair::vrrp {
+namespace {
+
+constexpr std::size_t kMessageBuffer = 64u << 10;
+
+// fe80::200:5eff:fe00:2xx: made from the virtual router MAC address of RFC 9568 section 7.3.
+bool is_virtual_router_link_local(const IpAddress& address) {
+  static constexpr std::array<std::uint8_t, 15> kPrefix = {0xFE, 0x80, 0,    0,    0,    0, 0,   0,
+                                                           0x02, 0,    0x5E, 0xFF, 0xFE, 0, 0x02};
+  return address.is_v6() && std::equal(kPrefix.begin(), kPrefix.end(), address.bytes().begin());
+}
+
+}  // namespace
+
+void InterfaceTable::apply(const nlmsghdr& message) {
+  switch (message.nlmsg_type) {
+    case RTM_NEWLINK:
+      if (auto link = parse_link(message)) add(*link);
+      break;
+    case RTM_DELLINK:
+      if (auto link = parse_link(message)) remove_link(link->index);
+      break;
+    case RTM_NEWADDR:
+      if (auto address = parse_address(message)) add(*address);
+      break;
+    case RTM_DELADDR:
+      if (auto address = parse_address(message)) remove(*address);
+      break;
+    case RTM_NEWNETCONF:
+      if (auto change = parse_ipv6_forwarding(message))
+        set_forwarding(change->interface_index, change->forwards_v6);
+      break;
+    default:
+      break;
+  }
+}
+
+void InterfaceTable::add(const KernelLink& link) {
+  Link& entry = links_[link.index];
+  const auto forwards_v6 = link.forwards_v6 ? link.forwards_v6 : entry.link.forwards_v6;
+  entry.link = link;
+  entry.link.forwards_v6 = forwards_v6;
+}
+
+void InterfaceTable::add(const KernelAddress& address) {
+  Link& entry = links_[address.interface_index];
+  auto [at, is_new] = entry.addresses.try_emplace(address.prefix);
+  if (is_new) at->second.order = next_order_++;
+  at->second.flags = address.flags;
+  at->second.protocol = address.protocol;
+}
+
+void InterfaceTable::remove(const KernelAddress& address) {
+  auto link = links_.find(address.interface_index);
+  if (link != links_.end()) link->second.addresses.erase(address.prefix);
+}
+
+void InterfaceTable::set_forwarding(int index, bool forwards_v6) {
+  auto link = links_.find(index);
+  if (link != links_.end()) link->second.link.forwards_v6 = forwards_v6;
+}
+
+bool InterfaceTable::has(int interface_index, const IpPrefix& prefix) const {
+  auto link = links_.find(interface_index);
+  return link != links_.end() && link->second.addresses.contains(prefix);
+}
+
+bool InterfaceTable::is_virtual(const IpAddress& address, std::uint8_t protocol) const {
+  return protocol == kAddressProtocol || virtual_.contains(address) || is_virtual_router_link_local(address);
+}
+
+bool InterfaceTable::is_own(const IpAddress& address) const {
+  for (const auto& [index, link] : links_)
+    for (const auto& [prefix, entry] : link.addresses)
+      if (prefix.address == address && !is_virtual(address, entry.protocol)) return true;
+  return false;
+}
+
+std::optional<IpAddress> InterfaceTable::source(const Link& link, IpFamily family) const {
+  struct Rank {
+    bool is_far = true;  // not in a peer's network
+    bool is_secondary = true;
+    std::uint64_t order = 0;
+    auto operator<=>(const Rank&) const = default;
+  };
+  std::optional<std::pair<Rank, IpAddress>> best;
+  for (const auto& [prefix, entry] : link.addresses) {
+    const IpAddress& address = prefix.address;
+    if (address.family() != family || is_virtual(address, entry.protocol)) continue;
+    const bool meets_peer = std::any_of(peers_.begin(), peers_.end(), [&](const IpAddress& peer) {
+      return peer.is_link_local() == address.is_link_local() && prefix.contains(peer);
+    });
+    if (family == IpFamily::ipv6) {
+      if (entry.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED)) continue;
+      // RFC 9568 section 5.1.2.1 wants a link-local source; a peer that is pinned by another address has that one
+      if (!address.is_link_local() && !meets_peer) continue;
+    }
+    const Rank rank{!meets_peer, (entry.flags & IFA_F_SECONDARY) != 0 && family == IpFamily::ipv4, entry.order};
+    if (!best || rank < best->first) best = {rank, address};
+  }
+  if (!best) return std::nullopt;
+  return best->second;
+}
+
+InterfaceInfo InterfaceTable::info(const std::string& name) const {
+  for (const auto& [index, entry] : links_) {
+    if (entry.link.name != name) continue;
+    InterfaceInfo info;
+    info.name = name;
+    info.index = index;
+    info.is_up = entry.link.is_up;
+    info.mac = entry.link.mac;
+    info.primary_v4 = source(entry, IpFamily::ipv4);
+    info.link_local_v6 = source(entry, IpFamily::ipv6);
+    info.forwards_v6 = entry.link.forwards_v6.value_or(false);
+    return info;
+  }
+  InterfaceInfo missing;
+  missing.name = name;
+  return missing;
+}
+
+Expected<std::unique_ptr<Monitor>, std::string> Monitor::open() {
+  UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+  if (!fd) return Unexpected{"cannot open a netlink socket: " + std::string(std::strerror(errno))};
+  // past the system's limit where permitted; a smaller buffer only means a full list more often
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer) != 0)
+    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+  for (int group : {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_NETCONF}) {
+    if (::setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
+      return Unexpected{"cannot follow the kernel's interface events: " + std::string(std::strerror(errno))};
+  }
+  auto socket = NetlinkSocket::open();
+  if (!socket) return Unexpected{socket.error()};
+  std::unique_ptr<Monitor> monitor(new Monitor(std::move(fd), std::move(*socket)));
+  if (auto drained = monitor->drain(); !drained) return Unexpected{drained.error()};
+  return monitor;
+}
+
+// Events that were sent before the list was made may be applied after it: they come in their order, so the last one
+// about an object tells how it is.
+Expected<void, std::string> Monitor::list_all() {
+  InterfaceTable fresh = table_;
+  auto restart = [&] { fresh.clear(); };
+  auto links = socket_.dump(RTM_GETLINK, restart, [&](const nlmsghdr& message) { fresh.apply(message); });
+  if (!links) return links;
+  const InterfaceTable with_links = fresh;
+  auto addresses = socket_.dump(
+      RTM_GETADDR, [&] { fresh = with_links; }, [&](const nlmsghdr& message) { fresh.apply(message); });
+  if (!addresses) return addresses;
+  table_ = std::move(fresh);
+  is_stale_ = false;
+  return {};
+}
+
+Expected<void, std::string> Monitor::drain() {
+  buffer_.resize(kMessageBuffer);
+  for (;;) {
+    sockaddr_nl sender{};
+    iovec piece{buffer_.data(), buffer_.size()};
+    msghdr header{};
+    header.msg_name = &sender;
+    header.msg_namelen = sizeof sender;
+    header.msg_iov = &piece;
+    header.msg_iovlen = 1;
+    const ssize_t size = ::recvmsg(fd_.get(), &header, 0);
+    if (size < 0) {
+      if (errno == EINTR) continue;
+      if (errno == ENOBUFS) {  // events were lost: what is still queued is older than a list made now
+        is_stale_ = true;
+        ++resyncs_;
+        continue;
+      }
+      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+      return Unexpected{"reading the kernel's interface events failed: " + std::string(std::strerror(errno))};
+    }
+    if (sender.nl_pid != 0) continue;
+    if (header.msg_flags & MSG_TRUNC) is_stale_ = true;
+    int rest = static_cast<int>(size);
+    for (auto* message = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(message, rest);
+         message = nlmsg_next(message, &rest))
+      table_.apply(*message);
+  }
+  return is_stale_ ? list_all() : Expected<void, std::string>{};
+}
+
+}  // namespace vipair::vrrp
