@@ -15,14 +15,13 @@ namespace {
 
 constexpr std::size_t kMessageBuffer = 64u << 10;
 
-// fe80::200:5eff:fe00:2xx: made from the virtual router MAC address of RFC 9568 section 7.3.
+}  // namespace
+
 bool is_virtual_router_link_local(const IpAddress& address) {
   static constexpr std::array<std::uint8_t, 15> kPrefix = {0xFE, 0x80, 0,    0,    0,    0, 0,   0,
                                                            0x02, 0,    0x5E, 0xFF, 0xFE, 0, 0x02};
   return address.is_v6() && std::equal(kPrefix.begin(), kPrefix.end(), address.bytes().begin());
 }
-
-}  // namespace
 
 void InterfaceTable::apply(const nlmsghdr& message) {
   switch (message.nlmsg_type) {

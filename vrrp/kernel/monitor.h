@@ -17,6 +17,9 @@
 
 namespace vipair::vrrp {
 
+// fe80::200:5eff:fe00:2xx, made from a virtual router MAC address (RFC 9568 section 7.3): never a node's own.
+bool is_virtual_router_link_local(const IpAddress& address);
+
 class InterfaceTable {
  public:
   // Addresses that are nobody's own, by configuration; those with our mark and the link-local addresses that belong

@@ -1,0 +1,257 @@
+#include "vrrp/kernel/kernel_host.h"
+
+#include <linux/ip.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+#include "common/runtime/clock.h"
+#include "vrrp/kernel/monitor.h"
+
+namespace vipair::vrrp {
+namespace {
+
+constexpr int kRelayLogBurst = 1;
+constexpr Duration kRelayLogPeriod = std::chrono::minutes(1);
+
+std::string interface_name(int index) {
+  std::array<char, IF_NAMESIZE> name{};
+  return ::if_indextoname(static_cast<unsigned>(index), name.data()) ? name.data()
+                                                                     : "interface " + std::to_string(index);
+}
+
+IpFamily family_of(const AddressSet& set) {
+  return set.addresses.empty() ? IpFamily::ipv4 : set.addresses.front().address.family();
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<KernelHost>, std::string> KernelHost::open(const SupervisorLink& link,
+                                                                    Duration drain_time) {
+  auto netlink = NetlinkSocket::open();
+  if (!netlink) return Unexpected{netlink.error()};
+  return std::unique_ptr<KernelHost>(new KernelHost(link, drain_time, std::move(*netlink)));
+}
+
+KernelHost::KernelHost(const SupervisorLink& link, Duration drain_time, NetlinkSocket netlink)
+    : link_(link),
+      drain_time_(drain_time),
+      netlink_(std::move(netlink)),
+      lingering_(drain_time,
+                 [this](const LingeringState& state) {
+                   lingering_state_ = state;
+                   set_last_will(will_);
+                 }),
+      relay_(drain_time),
+      relay_log_(kRelayLogBurst, kRelayLogPeriod) {}
+
+// Thousands of addresses take a while: the supervisor hears from us between the batches.
+std::vector<NetlinkAnswer> KernelHost::execute(const std::vector<NetlinkMessage>& requests) {
+  std::vector<NetlinkAnswer> answers;
+  answers.reserve(requests.size());
+  for (std::size_t done = 0; done < requests.size(); done += NetlinkSocket::kBatchMax) {
+    const std::size_t count = std::min(NetlinkSocket::kBatchMax, requests.size() - done);
+    link_.heartbeat();
+    auto part = netlink_.execute(std::span(requests).subspan(done, count));
+    std::move(part.begin(), part.end(), std::back_inserter(answers));
+  }
+  return answers;
+}
+
+Expected<std::vector<std::string>, std::string> KernelHost::release_leftovers(const Config& config) {
+  auto addresses = list_addresses(netlink_);
+  if (!addresses) return Unexpected{addresses.error()};
+  // a kernel that knows marks shows its own on every node: those of the loopback addresses
+  const bool knows_marks = std::any_of(addresses->begin(), addresses->end(),
+                                       [](const KernelAddress& address) { return address.protocol != 0; });
+  std::set<std::pair<std::string, IpAddress>> ours;
+  for (const VirtualRouterConfig& router : config.virtual_routers)
+    for (const auto* list : {&router.addresses, &router.excluded_addresses})
+      for (const IpPrefix& prefix : *list) {
+        ours.emplace(router.interface, prefix.address);
+        ours.emplace("lo", prefix.address);
+      }
+  std::vector<NetlinkMessage> requests;
+  std::vector<std::string> names;
+  for (const KernelAddress& address : *addresses) {
+    const std::string interface = interface_name(address.interface_index);
+    const bool is_leftover = knows_marks ? address.protocol == kAddressProtocol
+                                         : ours.contains({interface, address.prefix.address}) ||
+                                               is_virtual_router_link_local(address.prefix.address);
+    if (!is_leftover) continue;
+    requests.push_back(delete_address_request(address.interface_index, address.prefix));
+    names.push_back(address.prefix.to_string() + " on " + interface);
+  }
+  const auto answers = execute(requests);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (answers[i].error == 0 || answers[i].error == EADDRNOTAVAIL) continue;
+    std::string text = "cannot remove " + names[i] + ", left by an earlier run: " + std::strerror(answers[i].error);
+    if (answers[i].error == EPERM) text += "; run the daemon as root or give it CAP_NET_ADMIN";
+    return Unexpected{text};
+  }
+  return names;
+}
+
+// Where a virtual address came first, the kernel makes a real one of the same network its secondary and deletes it
+// with its primary, unless told to promote it. Distributions set this anyway.
+void KernelHost::keep_real_addresses(int interface_index) {
+  if (promoting_.contains(interface_index)) return;
+  std::vector<NetlinkMessage> request;
+  request.push_back(ipv4_setting_request(interface_index, IPV4_DEVCONF_PROMOTE_SECONDARIES, 1));
+  if (execute(request).front().error == 0) promoting_.insert(interface_index);
+}
+
+HostError KernelHost::claim_error(const AddressSet& set, const IpPrefix& prefix,
+                                  const NetlinkAnswer& answer) const {
+  std::string text = "cannot add " + prefix.to_string() + " to " + set.interface + ": ";
+  switch (answer.error) {
+    case EEXIST:
+      return {HostError::Kind::address_in_use,
+              prefix.address.to_string() + " is on " + set.interface +
+                  " already, and not because of this daemon; a virtual address must not be one of the node's own: "
+                  "remove it from the interface's configuration (ip address del " +
+                  prefix.to_string() + " dev " + set.interface + ")"};
+    case EPERM:
+      return {HostError::Kind::not_permitted,
+              text + "not permitted; run the daemon as root or give it CAP_NET_ADMIN"};
+    case EACCES:
+      return {HostError::Kind::other, text + "IPv6 is disabled there; enable it (sysctl net.ipv6.conf." +
+                                          set.interface + ".disable_ipv6=0) or remove the IPv6 addresses"};
+    case ENODEV:
+      return {HostError::Kind::no_interface, text + "the interface is gone"};
+    default:
+      return {host_error_kind(answer.error),
+              text + std::strerror(answer.error) + (answer.text.empty() ? "" : " (" + answer.text + ")")};
+  }
+}
+
+Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional<IpAddress> relay_to) {
+  ++counters_.claims;
+  auto failed = [&](HostError error) {
+    ++counters_.claim_failures;
+    return Unexpected{std::move(error)};
+  };
+  const IpFamily family = family_of(set);
+  // A node that cannot hear the other must not conclude that there is none.
+  if (auto open = sockets_.open(set.interface_index, set.interface, family); !open) return failed(open.error());
+  if (auto open = announcer_.open(); !open) return failed(open.error());
+  if (family == IpFamily::ipv4) keep_real_addresses(set.interface_index);
+
+  const bool relays = relay_to && drain_time_ > Duration::zero();
+  if (relays) {
+    const TimePoint now = monotonic_now();
+    const auto connections = lingering_.connections(set);
+    if (auto relay = relay_.start(now, set, *relay_to, connections); !relay) {
+      ++counters_.relay_errors;
+      std::uint64_t suppressed = 0;
+      if (relay_log_.allow(now, suppressed))
+        log::warn("connections that live on the peer will break, they cannot be relayed: " + relay.error());
+    }
+  }
+
+  std::vector<NetlinkMessage> requests;
+  requests.reserve(set.addresses.size());
+  for (const IpPrefix& prefix : set.addresses) requests.push_back(new_address_request(set.interface_index, prefix));
+  const auto answers = execute(requests);
+
+  std::vector<NetlinkMessage> undo;
+  std::optional<HostError> error;
+  std::optional<std::vector<KernelAddress>> present;  // asked for when somebody has an address already
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const IpPrefix& prefix = set.addresses[i];
+    if (answers[i].error == 0) {
+      undo.push_back(delete_address_request(set.interface_index, prefix));
+      continue;
+    }
+    if (answers[i].error == EEXIST) {
+      if (held_.contains({set.interface_index, prefix})) continue;
+      if (!present) {
+        auto listed = list_addresses(netlink_);
+        present = listed ? std::move(*listed) : std::vector<KernelAddress>{};
+      }
+      const bool has_our_mark = std::any_of(present->begin(), present->end(), [&](const KernelAddress& address) {
+        return address.interface_index == set.interface_index && address.prefix == prefix &&
+               address.protocol == kAddressProtocol;
+      });
+      if (has_our_mark) continue;
+    }
+    if (!error) error = claim_error(set, prefix, answers[i]);
+  }
+  if (error) {
+    execute(undo);
+    if (relays) relay_.stop(set);
+    return failed(std::move(*error));
+  }
+  for (const IpPrefix& prefix : set.addresses) held_.emplace(set.interface_index, prefix);
+  lingering_.cancel(set);
+  return {};
+}
+
+void KernelHost::release(const AddressSet& set, ReleaseMode mode) {
+  ++counters_.releases;
+  relay_.stop(set);
+  if (mode == ReleaseMode::lingering && drain_time_ > Duration::zero()) {
+    for (const IpPrefix& prefix : set.addresses) held_.erase({set.interface_index, prefix});
+    if (auto lingers = lingering_.start(monotonic_now(), set); !lingers) {
+      ++counters_.relay_errors;
+      log::warn("connections to the released addresses break, the addresses cannot linger: " + lingers.error());
+    }
+    return;
+  }
+  std::vector<NetlinkMessage> requests;
+  std::vector<IpPrefix> prefixes;
+  for (const IpPrefix& prefix : set.addresses) {
+    if (held_.erase({set.interface_index, prefix}) == 0) continue;
+    requests.push_back(delete_address_request(set.interface_index, prefix));
+    prefixes.push_back(prefix);
+  }
+  const auto answers = execute(requests);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const int error = answers[i].error;
+    if (error == 0 || error == EADDRNOTAVAIL || error == ENODEV) continue;  // gone is gone
+    log::error("cannot remove " + prefixes[i].to_string() + " from " + set.interface + ": " + std::strerror(error) +
+               "; two nodes may answer for it: remove it by hand");
+  }
+}
+
+Expected<void, HostError> KernelHost::send(const OutgoingAdvertisement& advertisement) {
+  auto sent = sockets_.send(advertisement);
+  if (!sent) ++counters_.send_errors;
+  return sent;
+}
+
+void KernelHost::announce(const std::vector<OutgoingFrame>& frames) {
+  const std::size_t lost = announcer_.open() ? announcer_.send(frames) : frames.size();
+  counters_.frames_sent += frames.size() - lost;
+  counters_.frames_lost += lost;
+}
+
+void KernelHost::set_last_will(const LastWill& will) {
+  if (&will != &will_) will_ = will;
+  if (auto set = link_.set_last_will(will_, lingering_state_); !set)
+    log::error("the supervisor keeps an old last will, a crash may leave addresses behind: " + set.error());
+}
+
+void KernelHost::set_drain_time(Duration drain_time) {
+  drain_time_ = drain_time;
+  lingering_.set_drain_time(drain_time);
+  relay_.set_drain_time(drain_time);
+}
+
+void KernelHost::on_time(TimePoint now) {
+  lingering_.on_time(now);
+  relay_.on_time(now);
+}
+
+std::optional<TimePoint> KernelHost::next_deadline() const {
+  const auto a = lingering_.next_deadline(), b = relay_.next_deadline();
+  return a && b ? std::min(*a, *b) : a ? a : b;
+}
+
+void KernelHost::stop_draining() { lingering_.stop(); }
+
+}  // namespace vipair::vrrp

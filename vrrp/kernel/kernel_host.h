@@ -1,0 +1,99 @@
+#pragma once
+// KernelHost: the agent's effects on a real machine, by rtnetlink, raw and packet sockets. Addresses are claimed in
+// batches that the kernel acknowledges while they are sent; nothing here waits for the network. Every address that
+// is added carries our mark (kAddressProtocol), so that a later run recognises what a crashed one left behind. One
+// owner, one thread.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/runtime/log.h"
+#include "vrrp/agent/config.h"
+#include "vrrp/agent/host.h"
+#include "vrrp/kernel/advert_socket.h"
+#include "vrrp/kernel/announcer.h"
+#include "vrrp/kernel/connection_relay.h"
+#include "vrrp/kernel/lingering_addresses.h"
+#include "vrrp/kernel/netlink.h"
+
+namespace vipair::vrrp {
+
+// What the supervisor does for its child, as functions: a test stands in for it.
+struct SupervisorLink {
+  std::function<void()> heartbeat = [] {};
+  std::function<void()> ready = [] {};
+  std::function<void(std::string_view)> notify = [](std::string_view) {};
+  std::function<void(Duration)> set_hang_timeout = [](Duration) {};
+  std::function<Expected<void, std::string>(const LastWill&, const LingeringState&)> set_last_will =
+      [](const LastWill&, const LingeringState&) { return Expected<void, std::string>{}; };
+  int parent_fd = -1;  // readable when the parent is gone; -1: there is none
+};
+
+class KernelHost final : public Host {
+ public:
+  struct Counters {
+    std::uint64_t claims = 0;
+    std::uint64_t claim_failures = 0;
+    std::uint64_t releases = 0;
+    std::uint64_t send_errors = 0;
+    std::uint64_t frames_sent = 0;
+    std::uint64_t frames_lost = 0;
+    std::uint64_t relay_errors = 0;
+  };
+  using Held = std::pair<int, IpPrefix>;  // interface index, address
+
+  // `link` must outlive the host.
+  static Expected<std::unique_ptr<KernelHost>, std::string> open(const SupervisorLink& link, Duration drain_time);
+
+  // Removes what a crashed run left: every address with our mark, on whatever interface; where the kernel knows no
+  // marks, the addresses of this configuration on its interfaces and on `lo`. Returns them. To be called before the
+  // first claim.
+  Expected<std::vector<std::string>, std::string> release_leftovers(const Config& config);
+  // Tries what a planned move needs; the error is what the operator should read once.
+  Expected<void, std::string> check_relay() { return relay_.check(); }
+
+  Expected<void, HostError> claim(const AddressSet& set, std::optional<IpAddress> relay_to) override;
+  void release(const AddressSet& set, ReleaseMode mode) override;
+  Expected<void, HostError> send(const OutgoingAdvertisement& advertisement) override;
+  void announce(const std::vector<OutgoingFrame>& frames) override;
+  void set_last_will(const LastWill& will) override;
+
+  AdvertSockets& sockets() { return sockets_; }
+  const std::set<Held>& held() const { return held_; }
+  void forget(const Held& held) { held_.erase(held); }  // it is gone from the interface
+
+  void set_drain_time(Duration drain_time);
+  void on_time(TimePoint now);
+  std::optional<TimePoint> next_deadline() const;
+  bool is_draining() const { return !lingering_.is_idle(); }
+  void stop_draining();  // ends lingering and relaying now
+  const Counters& counters() const { return counters_; }
+
+ private:
+  KernelHost(const SupervisorLink& link, Duration drain_time, NetlinkSocket netlink);
+  std::vector<NetlinkAnswer> execute(const std::vector<NetlinkMessage>& requests);
+  void keep_real_addresses(int interface_index);
+  HostError claim_error(const AddressSet& set, const IpPrefix& prefix, const NetlinkAnswer& answer) const;
+
+  const SupervisorLink& link_;
+  Duration drain_time_;
+  NetlinkSocket netlink_;
+  AdvertSockets sockets_;
+  Announcer announcer_;
+  LastWill will_;
+  LingeringState lingering_state_;
+  LingeringAddresses lingering_;
+  ConnectionRelay relay_;
+  std::set<Held> held_;
+  std::set<int> promoting_;  // interfaces whose secondaries outlive their primary
+  Counters counters_;
+  log::RateLimit relay_log_;
+};
+
+}  // namespace vipair::vrrp
