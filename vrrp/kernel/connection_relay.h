@@ -60,11 +60,12 @@ class ConnectionRelay {
     std::string table;
     TimePoint until;
   };
+  using Iterator = std::vector<Relay>::iterator;
   Expected<void, std::string> open();
-  void remove(std::size_t index);
+  Iterator end(Iterator relay);
 
   Duration drain_time_;
-  UniqueFd netlink_;
+  UniqueFd nftables_;
   std::uint64_t tables_made_ = 0;
   std::vector<Relay> relays_;
 };

@@ -19,9 +19,11 @@
 #include <vector>
 
 #include "common/base/expected.h"
+#include "common/base/ip_address.h"
 #include "common/base/time.h"
 #include "common/runtime/unique_fd.h"
 #include "vrrp/agent/host.h"
+#include "vrrp/kernel/rtnetlink_batch.h"
 
 namespace vipair::vrrp {
 
@@ -83,20 +85,24 @@ class LingeringAddresses {
     TimePoint until;
     TimePoint look_at;
   };
-  void end(std::size_t index);
-  void tell();
-  void restore_settings_without_user(int interface_index);
+  using Iterator = std::vector<Lingering>::iterator;
+  Iterator find(const AddressSet& set);
+  Iterator end(Iterator lingering);
+  void quiet(const AddressSet& set);  // the interface: no word of addresses that are not its own
+  void restore_settings_without_user();
+  void tell() const;
 
   Duration drain_time_;
   std::function<void(const LingeringState&)> bequeath_;
+  UniqueFd rtnetlink_;
+  RtnetlinkBatch batch_;
   std::vector<Lingering> lingering_;
   std::vector<InterfaceSetting> saved_;
 };
 
-// The TCP connections (not listening, not in TIME_WAIT) whose local address is one of `addresses`, read from the
-// kernel by sock_diag. Stops after `connections_max` of them. nullopt: there may be more than what could be read
-// within kSocketsReadMax sockets, or the kernel did not tell.
-std::optional<std::vector<TcpConnection>> tcp_connections(const std::vector<IpPrefix>& addresses, int lo_index,
-                                                          std::size_t connections_max);
+// Calls `each` with every TCP connection of this node (not the listening ones, not TIME_WAIT), as the kernel tells
+// by sock_diag, until it returns false. False when not all were seen for another reason: more than kSocketsReadMax,
+// or the kernel did not tell.
+bool for_each_tcp_connection(const std::function<bool(const TcpConnection&)>& each);
 
 }  // namespace vipair::vrrp

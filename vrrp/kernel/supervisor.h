@@ -11,11 +11,12 @@
 // Between the death and the last withdrawal the parent allocates nothing: everything it needs is open and in
 // memory. It is single-threaded and must be called from a single-threaded process (it forks).
 
-#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/base/bytes.h"
 #include "common/base/expected.h"
@@ -39,8 +40,7 @@ struct SupervisorOptions {
   Duration stop_timeout = std::chrono::seconds(20);   // from SIGTERM to SIGKILL; must exceed the drain time
 };
 
-// Memory that parent and child share; defined in supervisor.cpp.
-struct SharedWithChild;
+struct SharedWithChild;  // memory that parent and child share
 
 // The child's end. Lives in the child only; every call is made from its one thread, none blocks.
 class ChildLink {
@@ -83,7 +83,10 @@ class ChildLink {
 //
 // run_child runs in every child, with the signal mask of the caller, and returns its exit status. Locked memory and
 // real-time scheduling do not pass through fork: it asks for them itself. What it captured is as old as the parent:
-// a child started after a reload should load the configuration again.
+// a child that replaces another should load the configuration again (and go on with the captured one when that
+// fails). Until run_child installs handlers, SIGHUP is ignored and SIGTERM ends the child. A stop may reach it
+// twice (a terminal signals parent and child; a dead parent is SIGTERM and the end of the link), so the second must
+// not hurry it.
 int supervise(const SupervisorOptions& options, const std::function<int(ChildLink&)>& run_child);
 
 // How long to wait before the next child, given how long the last one lived.
@@ -99,19 +102,20 @@ class RestartBackoff {
   Duration next_{};  // 0: at once
 };
 
-// Tells a child that hangs from a supervisor that was late. Fed with the heartbeat counter at every look.
+// For how long a child has been quiet, not counting what the supervisor itself slept through: both may have been
+// paused together, and the child then deserves the whole hang timeout again. Fed with the heartbeat counter, at
+// every look.
 class HangDetector {
  public:
-  void start(TimePoint now, std::uint64_t beats);
-  // True when the child must be killed. `timeout` is in force since the last beat that was seen, or since the last
-  // look that came more than `timeout / 2` late.
-  bool is_hung(TimePoint now, std::uint64_t beats, Duration timeout);
-  TimePoint next_look(Duration timeout) const { return looked_at_ + timeout / 4; }
+  // A look that comes later than twice its interval tells nothing about the child.
+  Duration look(TimePoint now, std::uint64_t beats, Duration interval);
+  void restart(TimePoint now);
+  TimePoint looked_at() const { return looked_at_; }
 
  private:
   TimePoint looked_at_;
-  TimePoint beaten_at_;
   std::uint64_t beats_ = 0;
+  Duration quiet_{};
 };
 
 }  // namespace vipair::vrrp

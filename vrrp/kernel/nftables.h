@@ -1,0 +1,56 @@
+#pragma once
+// The nf_tables side of the relay (connection_relay.h): its rules as netlink messages, without nft(8). Encoding is
+// pure; a transaction is all or nothing and done when transact() returns.
+//
+// What a table looks like to nft(8), here for IPv4:
+//
+//   table ip vipair-relay-eth0-1 {
+//     flags owner
+//     set addresses { type ipv4_addr; elements = { 192.0.2.100 } }
+//     set opened_here { type ipv4_addr . inet_service . ipv4_addr . inet_service; size 262144; flags dynamic }
+//     chain relay { type filter hook prerouting priority raw
+//       iif eth0 ip daddr @addresses tcp flags & (syn | ack) == syn add @opened_here { saddr . sport . daddr .
+//       dport } accept iif eth0 ip daddr @addresses tcp saddr . sport . daddr . dport != @opened_here
+//         ip ttl set 2 dup to 192.0.2.11 device eth0 drop
+//     }
+//   }
+//
+// Priority raw: before connection tracking, which would take these segments for new connections. The TTL makes a
+// loop impossible: a node that does not hold the address any more and forwards cannot send the segment on.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/expected.h"
+#include "common/base/ip_address.h"
+#include "common/runtime/unique_fd.h"
+#include "vrrp/kernel/lingering_addresses.h"
+
+namespace vipair::vrrp {
+
+struct RelayRules {
+  IpFamily family = IpFamily::ipv4;
+  std::string table;
+  int interface_index = 0;
+  std::vector<IpAddress> addresses;    // of that family
+  IpAddress old_active;                // of that family, on the interface's network
+  std::span<const TcpConnection> own;  // of that family: taken for opened here
+  std::uint32_t connections_max = 0;
+};
+
+Bytes encode_relay_table(const RelayRules& rules);
+Bytes encode_relay_removal(IpFamily family, std::string_view table);
+// Makes the table and removes it in one transaction: nothing ever comes into force.
+Bytes encode_relay_trial(const RelayRules& rules);
+
+// A NETLINK_NETFILTER socket, which owns the tables made through it; invalid with errno set when there is none.
+UniqueFd open_nftables();
+
+// The kernel's answer; the error text says what is missing.
+Expected<void, std::string> transact(int socket, ByteView transaction);
+
+}  // namespace vipair::vrrp

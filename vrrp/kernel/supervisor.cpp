@@ -1,0 +1,466 @@
+#include "vrrp/kernel/supervisor.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <memory>
+#include <optional>
+
+#include "common/runtime/clock.h"
+#include "common/runtime/config_file.h"
+#include "common/runtime/daemon.h"
+#include "common/runtime/log.h"
+#include "vrrp/kernel/last_will.h"
+
+namespace vipair::vrrp {
+
+// Written by the child, read by the parent: the counter at any time, the will after the child's death. A child that
+// dies while it writes a will leaves the other slot, which `will_slot` still points to, as it was.
+struct SharedWithChild {
+  struct Slot {
+    std::uint32_t size;
+    std::array<std::uint8_t, kLastWillSizeMax> bytes;
+  };
+  std::atomic<std::uint64_t> heartbeats;
+  std::atomic<std::int64_t> hang_timeout;  // nanoseconds
+  std::atomic<std::uint32_t> will_slot;
+  std::array<Slot, 2> will;
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free,
+              "atomics between processes must not be locks");
+
+namespace {
+
+constexpr int kExitFailure = 1;
+constexpr Duration kKillGrace =
+    std::chrono::milliseconds(50);  // from SIGKILL to the will, should death not be seen
+
+class SharedMemory {
+ public:
+  SharedMemory()
+      : memory_(
+            ::mmap(nullptr, sizeof(SharedWithChild), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {}
+  ~SharedMemory() {
+    if (*this) ::munmap(memory_, sizeof(SharedWithChild));
+  }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+  explicit operator bool() const { return memory_ != MAP_FAILED; }
+  // All zero, as the kernel delivers it, is a valid start: the types are trivial.
+  SharedWithChild& operator*() const { return *static_cast<SharedWithChild*>(memory_); }
+  SharedWithChild* operator->() const { return &**this; }
+
+ private:
+  void* memory_;
+};
+
+std::string errno_text(int error) { return std::strerror(error); }
+
+// The lock belongs to the open file, which parent and child share: it is free when both are gone.
+Expected<UniqueFd, std::string> acquire_lock(const std::string& path) {
+  if (const std::size_t slash = path.rfind('/'); slash != std::string::npos && slash != 0) {
+    (void)::mkdir(path.substr(0, slash).c_str(), 0755);  // whether that helped is seen by open
+  }
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!file) return Unexpected{fmt::format("cannot open the lock file {}: {}", path, errno_text(errno))};
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return Unexpected{fmt::format("cannot lock {}: {}", path, errno_text(errno))};
+    std::array<char, 16> text{};
+    const ssize_t size = ::pread(file.get(), text.data(), text.size() - 1, 0);
+    const long pid = size > 0 ? std::strtol(text.data(), nullptr, 10) : 0;
+    return Unexpected{
+        fmt::format("another vipair-vrrpd runs (pid {}) and holds {}; stop it first, or give this one another "
+                    "control_socket",
+                    pid > 0 ? std::to_string(pid) : "unknown", path)};
+  }
+  const std::string pid = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), pid.data(), pid.size(), 0) < 0) {
+    log::warn(fmt::format("cannot write the pid into {}: {}", path, errno_text(errno)));
+  }
+  return file;
+}
+
+std::string describe(int wait_status) {
+  if (WIFEXITED(wait_status)) return fmt::format("exited with status {}", WEXITSTATUS(wait_status));
+  const int signal = WTERMSIG(wait_status);
+  return fmt::format("killed by signal {} ({})", signal, ::strsignal(signal));
+}
+
+class Supervisor {
+ public:
+  Supervisor(const SupervisorOptions& options, const std::function<int(ChildLink&)>& run_child)
+      : options_(options), run_child_(run_child) {}
+  ~Supervisor() { ::sigprocmask(SIG_SETMASK, &mask_of_caller_, nullptr); }
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  int run();
+
+ private:
+  struct Child {
+    pid_t pid = 0;
+    UniqueFd link;
+    TimePoint started_at;
+    bool is_will_done = false;
+    LastWillExecutor::Result will;
+    std::optional<TimePoint> killed_at;
+    std::string killed_because;
+  };
+
+  Expected<void, std::string> open();
+  bool start_child();
+  [[noreturn]] void become_child(UniqueFd link, pid_t parent);
+  void wait_for_something(TimePoint now);
+  TimePoint next_wake_up() const;
+  void read_signals(TimePoint now);
+  bool read_link();  // false at its end
+  void on_end_of_link();
+  void look(TimePoint now);
+  void kill_child(TimePoint now, std::string because);
+  void execute_will();
+  void reap(TimePoint now);
+  void after_death(TimePoint now, int wait_status);
+  void forward(int signal) const {
+    if (child_) ::kill(child_->pid, signal);
+  }
+
+  Duration hang_timeout() const {
+    return std::max(kHangTimeoutMin, Duration(shared_->hang_timeout.load(std::memory_order_relaxed)));
+  }
+  Duration look_interval() const { return hang_timeout() / 4; }
+
+  const SupervisorOptions& options_;
+  const std::function<int(ChildLink&)>& run_child_;
+  sigset_t mask_of_caller_{};
+  UniqueFd lock_;
+  UniqueFd signals_;
+  SharedMemory shared_;
+  LastWillExecutor executor_;
+  RestartBackoff backoff_;
+  HangDetector hang_detector_;
+  std::optional<Child> child_;
+  bool was_ever_ready_ = false;
+  TimePoint restart_at_;
+  std::optional<TimePoint> stop_deadline_;
+  std::uint64_t watchdog_beats_ = 0;
+  TimePoint watchdog_at_;
+  std::optional<Duration> watchdog_interval_;
+  std::optional<int> exit_status_;
+};
+
+Expected<void, std::string> Supervisor::open() {
+  auto lock = acquire_lock(options_.lock_path);
+  if (!lock) return Unexpected{lock.error()};
+  lock_ = std::move(*lock);
+  if (!shared_) return Unexpected{fmt::format("cannot share memory with the child: {}", errno_text(errno))};
+
+  sigset_t handled;
+  ::sigemptyset(&handled);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE}) ::sigaddset(&handled, signal);
+  ::sigprocmask(SIG_BLOCK, &handled, nullptr);
+  signals_ = UniqueFd(::signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) return Unexpected{fmt::format("cannot receive signals: {}", errno_text(errno))};
+
+  if (const int error = executor_.prepare(); error != 0) {
+    log::warn(fmt::format("the last will of the agent cannot be carried out yet: {}{}", errno_text(error),
+                          error == EPERM ? " (raw sockets need CAP_NET_RAW)" : ""));
+  }
+  watchdog_interval_ = watchdog_interval();
+  return {};
+}
+
+int Supervisor::run() {
+  ::sigprocmask(SIG_SETMASK, nullptr, &mask_of_caller_);
+  if (auto opened = open(); !opened) {
+    log::error(opened.error());
+    return kExitFailure;
+  }
+  restart_at_ = monotonic_now();
+  while (!exit_status_) {
+    const TimePoint now = monotonic_now();
+    if (!child_ && !stop_deadline_ && now >= restart_at_ && !start_child()) {
+      restart_at_ = now + backoff_.after_death(Duration::zero());
+    }
+    wait_for_something(monotonic_now());
+  }
+  return *exit_status_;
+}
+
+bool Supervisor::start_child() {
+  std::array<int, 2> pair{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0) {
+    log::error(fmt::format("cannot make the link to a new child: {}", errno_text(errno)));
+    return false;
+  }
+  UniqueFd ours(pair[0]);
+  UniqueFd theirs(pair[1]);
+  shared_->heartbeats = 0;
+  shared_->hang_timeout = options_.hang_timeout.count();
+  shared_->will_slot = 0;
+  shared_->will[0].size = 0;
+  const pid_t parent = ::getpid();
+  std::fflush(nullptr);  // or the child would write it again
+  const pid_t pid = ::fork();
+  if (pid < 0) {
+    log::error(fmt::format("cannot start a new child: {}", errno_text(errno)));
+    return false;
+  }
+  if (pid == 0) {
+    ours.reset();
+    become_child(std::move(theirs), parent);
+  }
+  child_.emplace();
+  child_->pid = pid;
+  child_->link = std::move(ours);
+  child_->started_at = monotonic_now();
+  hang_detector_.restart(child_->started_at);
+  return true;
+}
+
+void Supervisor::become_child(UniqueFd link, pid_t parent) {
+  signals_.reset();
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(kExitFailure);  // it died before the line above
+  ::unsetenv("NOTIFY_SOCKET");                       // service managers listen to the main process, which forwards
+  std::signal(SIGHUP, SIG_IGN);
+  ::sigprocmask(SIG_SETMASK, &mask_of_caller_, nullptr);
+  int status = kExitFailure;
+  // The link is closed by the end of the process, after the exit status is settled: its end is the sign of death.
+  auto* child_link = new ChildLink(*shared_, std::move(link));
+  try {
+    status = run_child_(*child_link);
+  } catch (const std::exception& e) {
+    log::error(fmt::format("the agent cannot go on: {}", e.what()));
+  } catch (...) {
+    log::error("the agent cannot go on: an exception of unknown type");
+  }
+  std::fflush(nullptr);
+  ::_exit(status);
+}
+
+TimePoint Supervisor::next_wake_up() const {
+  TimePoint at = TimePoint::max();
+  if (child_) {
+    at = hang_detector_.looked_at() + look_interval();
+    if (child_->killed_at && !child_->is_will_done) at = std::min(at, *child_->killed_at + kKillGrace);
+    if (stop_deadline_ && !child_->killed_at) at = std::min(at, *stop_deadline_);
+  } else {
+    at = restart_at_;
+  }
+  return at;
+}
+
+void Supervisor::wait_for_something(TimePoint now) {
+  const Duration wait = std::clamp(next_wake_up() - now, Duration::zero(), Duration(std::chrono::seconds(10)));
+  const timespec timeout = {static_cast<time_t>(wait / std::chrono::seconds(1)),
+                            static_cast<long>((wait % std::chrono::seconds(1)).count())};
+  std::array<pollfd, 2> fds{};
+  fds[0] = {signals_.get(), POLLIN, 0};
+  fds[1] = {child_ ? child_->link.get() : -1, POLLIN, 0};
+  const int ready = ::ppoll(fds.data(), fds.size(), &timeout, nullptr);
+  now = monotonic_now();
+  if (ready > 0 && fds[1].revents != 0 && !read_link()) on_end_of_link();
+  if (ready > 0 && fds[0].revents != 0) read_signals(now);
+  if (child_) look(now);
+  if (child_) reap(now);
+  if (stop_deadline_ && !child_ && !exit_status_) exit_status_ = 0;  // between two children
+}
+
+void Supervisor::read_signals(TimePoint now) {
+  signalfd_siginfo info;
+  while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+    switch (info.ssi_signo) {
+      case SIGTERM:
+      case SIGINT:
+        if (!stop_deadline_) {
+          stop_deadline_ = now + options_.stop_timeout;
+          sd_notify("STOPPING=1");
+        }
+        forward(SIGTERM);
+        break;
+      case SIGHUP:
+        forward(SIGHUP);
+        break;
+      default:  // SIGCHLD: reap() looks anyway; SIGPIPE: a closed standard error is no reason to die
+        break;
+    }
+  }
+}
+
+bool Supervisor::read_link() {
+  std::array<char, kChildNotificationMax> buffer;
+  for (;;) {
+    const ssize_t size = ::recv(child_->link.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (size > 0) {
+      const std::string_view state(buffer.data(), static_cast<std::size_t>(size));
+      if (state == "READY=1") was_ever_ready_ = true;
+      sd_notify(state);
+      continue;
+    }
+    if (size < 0 && errno == EINTR) continue;
+    return size < 0 && errno == EAGAIN;
+  }
+}
+
+// The kernel takes the child apart, which may go on for a while, but it runs no more. SIGKILL makes sure of that
+// should it have closed its link in madness, and changes nothing, not even the exit status, when it is dying
+// already.
+void Supervisor::on_end_of_link() {
+  ::kill(child_->pid, SIGKILL);
+  execute_will();
+  child_->link.reset();
+}
+
+void Supervisor::look(TimePoint now) {
+  if (child_->killed_at && !child_->is_will_done && now >= *child_->killed_at + kKillGrace) execute_will();
+  if (stop_deadline_ && now >= *stop_deadline_) kill_child(now, "it did not stop in time");
+  if (now < hang_detector_.looked_at() + look_interval()) return;
+
+  const std::uint64_t beats = shared_->heartbeats.load(std::memory_order_relaxed);
+  const Duration quiet = hang_detector_.look(now, beats, look_interval());
+  const Duration limit = beats == 0 ? std::max(options_.start_timeout, hang_timeout()) : hang_timeout();
+  if (quiet >= limit) {
+    kill_child(now, fmt::format("it hung: no heartbeat for {} ms",
+                                std::chrono::duration_cast<std::chrono::milliseconds>(quiet).count()));
+  }
+  if (watchdog_interval_ && beats != watchdog_beats_ && now >= watchdog_at_) {
+    watchdog_beats_ = beats;
+    watchdog_at_ = now + *watchdog_interval_;
+    sd_notify("WATCHDOG=1");
+  }
+}
+
+void Supervisor::kill_child(TimePoint now, std::string because) {
+  if (child_->killed_at || !child_->link) return;
+  ::kill(child_->pid, SIGKILL);
+  child_->killed_at = now;
+  child_->killed_because = std::move(because);
+}
+
+void Supervisor::execute_will() {
+  if (std::exchange(child_->is_will_done, true)) return;
+  const std::uint32_t index = shared_->will_slot.load(std::memory_order_acquire);
+  const SharedWithChild::Slot& slot = shared_->will[index % shared_->will.size()];
+  child_->will = executor_.execute(ByteView(slot.bytes).first(std::min<std::size_t>(slot.size, kLastWillSizeMax)));
+}
+
+void Supervisor::reap(TimePoint now) {
+  int wait_status = 0;
+  const pid_t reaped = ::waitpid(child_->pid, &wait_status, WNOHANG);
+  if (reaped == 0 || (reaped < 0 && errno == EINTR)) return;
+  execute_will();
+  if (child_->link) read_link();    // its last words
+  if (reaped < 0) wait_status = 0;  // reaped by somebody else: gone all the same
+  after_death(now, wait_status);
+}
+
+void Supervisor::after_death(TimePoint now, int wait_status) {
+  const Child child = std::move(*child_);
+  child_.reset();
+  const bool has_exited = WIFEXITED(wait_status);
+  const int status = has_exited ? WEXITSTATUS(wait_status) : kExitFailure;
+
+  std::string text = fmt::format("agent pid={} {}", child.pid, describe(wait_status));
+  if (child.killed_at) text += fmt::format(" by its supervisor: {}", child.killed_because);
+  const LastWillExecutor::Result& will = child.will;
+  if (will.advertisements_sent + will.advertisements_failed + will.addresses_withdrawn != 0) {
+    text += fmt::format("; last will: {} resignations sent, {} failed, {} addresses withdrawn",
+                        will.advertisements_sent, will.advertisements_failed, will.addresses_withdrawn);
+  }
+  if (will.error != 0) text += fmt::format(", first error: {}", errno_text(will.error));
+
+  if (stop_deadline_) {
+    const bool is_stopped = has_exited || (WTERMSIG(wait_status) == SIGTERM && !child.killed_at);
+    exit_status_ = has_exited ? status : is_stopped ? 0 : kExitFailure;
+    *exit_status_ == 0 ? log::debug(text) : log::error(text);
+    return;
+  }
+  if (has_exited && (status == kExitConfig || !was_ever_ready_)) {
+    exit_status_ = status;
+    log::error(text);
+    return;
+  }
+  const Duration pause = backoff_.after_death(now - child.started_at);
+  restart_at_ = now + pause;
+  log::error(fmt::format(
+      "{}; a new one starts {}", text,
+      pause == Duration::zero()
+          ? std::string("now")
+          : fmt::format("in {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(pause).count())));
+}
+
+}  // namespace
+
+Expected<void, std::string> ChildLink::set_last_will(const LastWill& will, const LingeringState& lingering) {
+  encode_last_will(will, lingering, encoded_);
+  if (encoded_.size() > kLastWillSizeMax) {
+    return Unexpected{
+        fmt::format("the last will takes {} bytes, more than the {} there are for it; the previous one "
+                    "stays in force",
+                    encoded_.size(), kLastWillSizeMax)};
+  }
+  const std::uint32_t next = 1 - shared_.will_slot.load(std::memory_order_relaxed) % 2;
+  SharedWithChild::Slot& slot = shared_.will[next];
+  slot.size = static_cast<std::uint32_t>(encoded_.size());
+  std::copy(encoded_.begin(), encoded_.end(), slot.bytes.begin());
+  shared_.will_slot.store(next, std::memory_order_release);
+  return {};
+}
+
+void ChildLink::heartbeat() { shared_.heartbeats.fetch_add(1, std::memory_order_relaxed); }
+
+void ChildLink::set_hang_timeout(Duration timeout) {
+  shared_.hang_timeout.store(timeout.count(), std::memory_order_relaxed);
+}
+
+void ChildLink::ready() { notify("READY=1"); }
+
+void ChildLink::notify(std::string_view state) {
+  state = state.substr(0, kChildNotificationMax);
+  (void)::send(link_.get(), state.data(), state.size(), MSG_DONTWAIT | MSG_NOSIGNAL);  // a lost one harms nobody
+}
+
+int supervise(const SupervisorOptions& options, const std::function<int(ChildLink&)>& run_child) {
+  return Supervisor(options, run_child).run();
+}
+
+Duration RestartBackoff::after_death(Duration lived) {
+  if (lived >= kResetAfter) next_ = Duration::zero();
+  const Duration pause = next_;
+  next_ = pause == Duration::zero() ? kFirst : std::min(kMax, 2 * pause);
+  return pause;
+}
+
+void HangDetector::restart(TimePoint now) {
+  looked_at_ = now;
+  beats_ = 0;
+  quiet_ = Duration::zero();
+}
+
+Duration HangDetector::look(TimePoint now, std::uint64_t beats, Duration interval) {
+  const Duration since = now - std::exchange(looked_at_, now);
+  const bool was_late = since > 2 * interval;
+  const bool has_beaten = std::exchange(beats_, beats) != beats;
+  quiet_ = was_late || has_beaten ? Duration::zero() : quiet_ + since;
+  return quiet_;
+}
+
+}  // namespace vipair::vrrp
