@@ -639,11 +639,13 @@ std::optional<ConfigFile> ConfigFile::parse(const std::string& text, const std::
     const std::string file = document->resolve(failure.getFile());
     std::string message = failure.getError();
     // the line as the user sees it: the cause stands there or before
-    auto& lines = document->lines[file];
-    const auto line = static_cast<std::size_t>(std::max(failure.getLine(), 0));
-    if (line >= 1 && line <= lines.size()) {
-      std::size_t first = lines[line - 1].find_first_not_of(" \t");
+    const auto& lines = document->lines[file];
+    const auto line = static_cast<std::size_t>(std::max(failure.getLine(), 1));
+    if (line <= lines.size()) {
+      const std::size_t first = lines[line - 1].find_first_not_of(" \t");
       if (first != std::string::npos) message += " at or before " + quoted(lines[line - 1].substr(first));
+    } else if (!lines.empty()) {
+      message += " at the end of the file: is a quote or a bracket left open?";
     }
     errors.resize(errors_before);  // what a broken text seems to hold is no mistake of its own
     document->report(file, failure.getLine(), "", message);
