@@ -1,0 +1,111 @@
+// Every file in conf/ is what it says: it loads, and the one that shows the defaults shows the true ones.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "proxy/config.h"
+#include "vrrp/config.h"
+
+namespace vipair {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string errors_of(const ConfigErrors& errors) {
+  std::string text;
+  for (const ConfigError& error : errors) text += error.to_string() + "\n";
+  return text;
+}
+
+// A copy of conf/ as it would be installed, with the secrets that the examples name.
+class Conf : public testing::Test {
+ protected:
+  Conf() {
+    std::string pattern = (fs::temp_directory_path() / "vipair-conf-XXXXXX").string();
+    if (!::mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp");
+    root_ = pattern;
+    fs::copy(fs::path(VIPAIR_SOURCE_DIR) / "conf", root_, fs::copy_options::recursive);
+    for (const fs::path& folder : {root_, root_ / "examples"}) {
+      fs::create_directories(folder / "secrets");
+      std::ofstream(folder / "secrets" / "pair.key") << std::string(64, 'a') << "\n";
+    }
+  }
+  ~Conf() override { fs::remove_all(root_); }
+
+  std::vector<fs::path> files() const {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::recursive_directory_iterator(root_))
+      if (entry.is_regular_file() && entry.path().parent_path().filename() != "secrets")
+        files.push_back(entry.path());
+    return files;
+  }
+
+  fs::path root_;
+};
+
+TEST_F(Conf, EveryFileLoads) {
+  int nodes = 0, proxies = 0, sites = 0;
+  for (const fs::path& file : files()) {
+    const std::string name = file.filename();
+    const std::string folder = file.parent_path().filename();
+    if (name.rfind("node", 0) == 0) {
+      auto config = vrrp::load_config(file);
+      EXPECT_TRUE(config) << errors_of(config.error());
+      ++nodes;
+    } else if (folder == "sites.d" || folder == "sites") {
+      auto config =
+          proxy::parse_config("listeners = ( { address = \"0.0.0.0:80\"; } ); include = \"" + file.string() + "\";",
+                              root_ / "alone.conf");
+      EXPECT_TRUE(config) << errors_of(config.error());
+      ++sites;
+    } else if (name.rfind("proxy", 0) == 0) {
+      auto config = proxy::load_config(file);
+      EXPECT_TRUE(config) << errors_of(config.error());
+      ++proxies;
+    } else {
+      ADD_FAILURE() << file << ": no loader knows this file";
+    }
+  }
+  EXPECT_GT(nodes, 0);
+  EXPECT_GT(proxies, 1);
+  EXPECT_GT(sites, 1);
+}
+
+TEST_F(Conf, FullProxyFileShowsTheDefaults) {
+  auto full = proxy::load_config(root_ / "examples" / "proxy-full.conf");
+  auto smallest = proxy::load_config(root_ / "examples" / "proxy-one-file.conf");
+  ASSERT_TRUE(full && smallest);
+  EXPECT_EQ(full->workers, smallest->workers);
+  EXPECT_EQ(full->limits, smallest->limits);
+  EXPECT_EQ(full->timeouts, smallest->timeouts);
+  EXPECT_EQ(full->control_socket, smallest->control_socket);
+  EXPECT_EQ(full->gate_socket, smallest->gate_socket);
+  EXPECT_EQ(full->trusted_proxies, smallest->trusted_proxies);
+}
+
+// Also the settings whose default is their absence stand in it, as comments.
+TEST_F(Conf, FullProxyFileNamesEverySetting) {
+  std::set<std::string> named;
+  std::ifstream file(root_ / "examples" / "proxy-full.conf");
+  for (std::string line; std::getline(file, line);) {
+    std::size_t begin = std::min(line.find_first_not_of("# "), line.size());
+    std::size_t end = std::min(line.find_first_of(" =", begin), line.size());
+    if (line.find('=', end) != std::string::npos) named.insert(line.substr(begin, end - begin));
+  }
+  for (const char* setting :
+       {"workers",        "listeners",       "include",         "access_log",    "control_socket", "gate_socket",
+        "admin",          "node_file",       "trusted_proxies", "limits",        "request_head",   "request_target",
+        "request_fields", "request_body",    "response_head",   "body_rate_min", "connections",    "timeouts",
+        "keep_alive",     "body_idle",       "write_idle",      "connect",       "handover",       "stop",
+        "worker_hang",    "request_headers", "response_headers"})
+    EXPECT_TRUE(named.count(setting)) << setting;
+}
+
+}  // namespace
+}  // namespace vipair
