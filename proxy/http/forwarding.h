@@ -1,0 +1,74 @@
+#pragma once
+// Heads on their way through the proxy: written anew from the parsed form, never passed on as they came (RFC 9110
+// section 7.6, RFC 9112 sections 3 to 6 and 9, RFC 7239). Both functions only append to `out`.
+//
+// Requests always leave as HTTP/1.1 with one Host field (of the target in absolute form, else as sent; the server's
+// address when an HTTP/1.0 client sent none) and with the framing that the parser understood.
+//   - Connection, Keep-Alive, Proxy-Connection, Proxy-Authorization, TE, Transfer-Encoding and Upgrade end here,
+//   and so
+//     does every field that Connection names, except for the fields that carry meaning for us or for access
+//     control: a client cannot name X-Forwarded-*, Forwarded, X-Real-IP, Via, Cookie, Authorization or Content-*
+//     away.
+//   - X-Forwarded-For, -Proto, -Host and Forwarded tell of the client; what a trusted client says of clients before
+//   it
+//     is kept in front, what others say is replaced. Every other X-Forwarded-* and X-Real-IP of an untrusted client
+//     is dropped, and so is each spelling of a known name with '_' for '-'.
+//   - Expect: 100-continue is forwarded, not answered here: the origin decides (RFC 9110 section 10.1.1), and its
+//   100
+//     is relayed. From HTTP/1.0 clients it is dropped, as the section says.
+//   - TE: trailers is repeated for the next hop, since trailers pass through. Via is extended. Max-Forwards of
+//   OPTIONS
+//     is counted down; at 0 the proxy answers itself (max_forwards_exhausted()).
+//   - Upgrade is not passed on: a 101 of the upstream is its error.
+// Responses leave with the status and reason of the upstream, without hop-by-hop fields, with Via, with Date if
+// there was none, framed for the version of the client.
+
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/http/body.h"
+#include "proxy/http/buffer.h"
+#include "proxy/http/exchange_facts.h"
+#include "proxy/http/header_rules.h"
+#include "proxy/http/message.h"
+
+namespace vipair::http {
+
+inline constexpr std::size_t kRequestIdMax = 128;  // bytes of a trusted client's X-Request-ID
+
+// The client's X-Request-ID if it is trusted and has sent a usable one (visible ASCII), else `generated`.
+std::string_view request_id_for(const RequestHead& head, const char* buffer, bool client_is_trusted,
+                                std::string_view generated);
+
+// The client waits for a 100 before it sends the body (never true of HTTP/1.0).
+bool expects_continue(const RequestHead& head, const char* buffer);
+// OPTIONS with Max-Forwards: 0 (RFC 9110 section 7.6.2): to be answered by the proxy itself.
+bool max_forwards_exhausted(const RequestHead& head, const char* buffer);
+
+// `facts.path` and `facts.query` are the target that is sent.
+void request_for_upstream(Buffer& out, const RequestHead& head, const char* buffer, const ExchangeFacts& facts,
+                          const HeaderRules& rules);
+
+struct ClientConnection {
+  std::uint8_t minor_version = 1;  // of the request
+  Method method = Method::get;     // of the request
+  bool wants_to_persist = true;    // connection_persists(request) and nothing on our side against it
+  std::string_view date;           // now, as proxy/http/date.h writes it
+};
+
+struct ResponseFraming {
+  BodyFraming body;       // how the body has to be sent to the client
+  bool persists = false;  // the client connection stays open behind it
+};
+
+// A final response (status 200 or above).
+ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const char* buffer,
+                                    const ClientConnection& client, const ExchangeFacts& facts,
+                                    const HeaderRules& rules);
+
+// 1xx: passed on as it is, to HTTP/1.1 clients only (RFC 9110 section 15.2). False: nothing was written. The caller
+// has dealt with 101.
+bool interim_for_client(Buffer& out, const ResponseHead& head, const char* buffer, const ClientConnection& client,
+                        const ExchangeFacts& facts);
+
+}  // namespace vipair::http
