@@ -1,0 +1,55 @@
+#include "vrrp/core/timers.h"
+
+namespace vipair::vrrp {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Timers, SkewTimeIsExact) {
+  EXPECT_EQ(skew_time(254, Centiseconds(1)), 78125ns);  // 2/256 of 10 ms: a millisecond clock would see 0
+  EXPECT_EQ(skew_time(255, Centiseconds(1)), 39062ns);
+  EXPECT_EQ(skew_time(100, Centiseconds(100)), 609375us);
+  EXPECT_EQ(skew_time(1, Centiseconds(4095)), Duration(40950ms) * 255 / 256);
+  EXPECT_EQ(skew_time(0, Centiseconds(10)), 100ms);
+}
+
+TEST(Timers, ActiveDownIntervalIsThreeIntervalsAndTheSkew) {
+  EXPECT_EQ(active_down_interval(100, Centiseconds(100)), 3609375us);
+  EXPECT_EQ(active_down_interval(192, Centiseconds(10)), 325ms);
+}
+
+TEST(Timers, HigherPriorityWaitsLess) {
+  for (int priority = 1; priority < 255; ++priority) {
+    EXPECT_GT(active_down_interval(static_cast<std::uint8_t>(priority), Centiseconds(1)),
+              active_down_interval(static_cast<std::uint8_t>(priority + 1), Centiseconds(1)));
+    EXPECT_LT(active_down_interval(static_cast<std::uint8_t>(priority), Centiseconds(1)),
+              longest_active_down_interval(Centiseconds(1)));
+  }
+}
+
+TEST(Timers, LearnedIntervalIsTheAdvertisedOneAmongStrangers) {
+  Parameters parameters;
+  parameters.advertisement_interval = Centiseconds(10);
+  EXPECT_EQ(learned_interval(parameters, Centiseconds(4095)), Centiseconds(4095));
+}
+
+TEST(Timers, LearnedIntervalIsBoundedInAPair) {
+  Parameters parameters;
+  parameters.is_pair = true;
+  parameters.advertisement_interval = Centiseconds(100);
+  EXPECT_EQ(learned_interval(parameters, Centiseconds(1)), Centiseconds(1));
+  EXPECT_EQ(learned_interval(parameters, Centiseconds(1000)), Centiseconds(1000));
+  EXPECT_EQ(learned_interval(parameters, Centiseconds(4095)), Centiseconds(1000));
+  parameters.advertisement_interval = Centiseconds(1);
+  EXPECT_EQ(learned_interval(parameters, Centiseconds(4095)), Centiseconds(100));
+}
+
+TEST(Timers, YieldTimeIsTwoIntervalsWithinBounds) {
+  EXPECT_EQ(yield_time(Centiseconds(1)), 200ms);
+  EXPECT_EQ(yield_time(Centiseconds(10)), 200ms);
+  EXPECT_EQ(yield_time(Centiseconds(30)), 600ms);
+  EXPECT_EQ(yield_time(Centiseconds(4095)), 1s);
+}
+
+}  // namespace
+}  // namespace vipair::vrrp
