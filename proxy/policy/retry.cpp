@@ -1,0 +1,87 @@
+#include "proxy/policy/retry.h"
+
+namespace vipair::policy {
+
+bool may_retry(const ProxyError& error, const Attempt& attempt) {
+  if (error.side != Side::upstream || attempt.response_started || attempt.number >= kAttemptsMax) return false;
+  if (!attempt.can_replay_body) return false;
+  if (error.stage == Stage::pick) return false;  // there is nobody else
+  if (!error.request_sent) return true;
+  bool was_closed_meanwhile =
+      attempt.is_reused_connection && (error.cause == Cause::closed || error.cause == Cause::reset);
+  return was_closed_meanwhile && http::is_idempotent(attempt.method);
+}
+
+std::optional<int> status_for(const ProxyError& error, bool response_started) {
+  if (response_started) return {};
+  switch (error.side) {
+    case Side::client:
+      if (error.cause == Cause::timed_out) return 408;
+      if (error.cause == Cause::too_large) return 413;
+      if (error.cause == Cause::bad_message) return 400;
+      return {};
+    case Side::upstream:
+      if (error.cause == Cause::timed_out) return 504;
+      if (error.cause == Cause::no_server) return 503;
+      return 502;
+    case Side::proxy:
+      return error.cause == Cause::no_server ? 503 : 500;
+  }
+  return 500;
+}
+
+const char* to_string(Side side) {
+  switch (side) {
+    case Side::client:
+      return "client";
+    case Side::upstream:
+      return "upstream";
+    case Side::proxy:
+      return "proxy";
+  }
+  return "unknown";
+}
+
+const char* to_string(Stage stage) {
+  switch (stage) {
+    case Stage::pick:
+      return "pick";
+    case Stage::connect:
+      return "connect";
+    case Stage::request_head:
+      return "request_head";
+    case Stage::request_body:
+      return "request_body";
+    case Stage::response_head:
+      return "response_head";
+    case Stage::response_body:
+      return "response_body";
+  }
+  return "unknown";
+}
+
+const char* to_string(Cause cause) {
+  switch (cause) {
+    case Cause::refused:
+      return "refused";
+    case Cause::unreachable:
+      return "unreachable";
+    case Cause::timed_out:
+      return "timed_out";
+    case Cause::closed:
+      return "closed";
+    case Cause::reset:
+      return "reset";
+    case Cause::bad_message:
+      return "bad_message";
+    case Cause::too_large:
+      return "too_large";
+    case Cause::no_server:
+      return "no_server";
+    case Cause::internal:
+      return "internal";
+  }
+  return "unknown";
+}
+
+}  // namespace vipair::policy

@@ -1,0 +1,52 @@
+#pragma once
+// What can go wrong with an exchange, whether the request may be sent once more, and what the client is told.
+
+#include <cstdint>
+#include <optional>
+
+#include "proxy/http/message.h"
+
+namespace vipair::policy {
+
+enum class Side : std::uint8_t { client, upstream, proxy };
+enum class Stage : std::uint8_t { pick, connect, request_head, request_body, response_head, response_body };
+enum class Cause : std::uint8_t {
+  refused,
+  unreachable,
+  timed_out,
+  closed,
+  reset,
+  bad_message,
+  too_large,
+  no_server,
+  internal
+};
+
+struct ProxyError {
+  Side side = Side::proxy;
+  Stage stage = Stage::connect;
+  Cause cause = Cause::internal;
+  bool request_sent = false;  // a byte of the request may have reached the upstream
+};
+const char* to_string(Side side);    // "upstream"
+const char* to_string(Stage stage);  // "response_head"
+const char* to_string(Cause cause);  // "timed_out"
+
+struct Attempt {
+  int number = 1;                     // the first is 1
+  bool is_reused_connection = false;  // it had served another request before this one
+  bool response_started = false;      // a byte of the response arrived, interim ones included
+  http::Method method = http::Method::get;
+  bool can_replay_body = true;  // there is none, or no byte of it has been given away
+};
+inline constexpr int kAttemptsMax = 2;
+
+// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: once more, on another connection, if either the request never
+// left, or an idle connection that the upstream closed meanwhile took it and doing it twice does no harm.
+bool may_retry(const ProxyError& error, const Attempt& attempt);
+
+// The status of the page for the client; none when there is nobody left to tell, or nothing but the end of the
+// connection can tell it (the client's own side; a response that has begun).
+std::optional<int> status_for(const ProxyError& error, bool response_started);
+
+}  // namespace vipair::policy
