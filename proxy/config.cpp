@@ -14,8 +14,11 @@
 #include <string_view>
 #include <system_error>
 
+#include "proxy/http/chars.h"
+#include "proxy/http/header_rules.h"
 #include "proxy/http/host.h"
 #include "proxy/http/message.h"
+#include "proxy/http/target.h"
 
 namespace vipair::proxy {
 namespace {
@@ -26,16 +29,10 @@ constexpr std::string_view kUnsupported = "not supported by this version";
 constexpr std::uint64_t kKibi = 1024;
 constexpr std::size_t kNameMax = 64;  // bytes of an upstream's name
 
-bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
 bool consists_of(std::string_view text, std::string_view also) {
-  return std::all_of(text.begin(), text.end(),
-                     [&](char c) { return is_alphanumeric(c) || also.find(c) != std::string_view::npos; });
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return http::is_alpha(c) || http::is_digit(c) || also.find(c) != std::string_view::npos;
+  });
 }
 
 std::string in_quotes(std::string_view text) { return "\"" + std::string(text) + "\""; }
@@ -63,25 +60,18 @@ bool check_count(ConfigGroup& group, std::string_view key, std::size_t count, st
 
 enum class Direction { request, response };
 
-// Framing and the connection's own fields belong to the proxy: a rule on them would break messages apart.
-constexpr std::array<std::string_view, 9> kFramingFields = {
-    "Connection",        "Content-Length", "Keep-Alive", "Proxy-Connection", "TE", "Trailer",
-    "Transfer-Encoding", "Upgrade",        "Expect"};
-
 bool check_field_name(ConfigGroup& group, const ConfigText& name, Direction direction, std::string_view verb) {
-  if (name.value.empty() || name.value.size() > kHeaderNameMax || !consists_of(name.value, "!#$%&'*+-.^_`|~")) {
+  if (!http::is_token(name.value) || name.value.size() > kHeaderNameMax) {
     group.error(name, in_quotes(name.value) +
                           " is not a field name, expected letters, digits and hyphens, at most " +
                           std::to_string(kHeaderNameMax) + " bytes");
     return false;
   }
-  bool is_framing = std::any_of(kFramingFields.begin(), kFramingFields.end(),
-                                [&](std::string_view field) { return same_name(field, name.value); });
-  if (is_framing) {
+  if (!http::HeaderRules::may_be_changed(name.value)) {
     group.error(name, name.value + " cannot be changed: the proxy itself writes it for each connection");
     return false;
   }
-  if (direction == Direction::request && same_name(name.value, "Host") && verb != "set") {
+  if (direction == Direction::request && http::equal_ignoring_case(name.value, "Host") && verb != "set") {
     group.error(name, "a request has exactly one Host: it can be set, not added or removed");
     return false;
   }
@@ -90,21 +80,26 @@ bool check_field_name(ConfigGroup& group, const ConfigText& name, Direction dire
 
 bool check_field_value(ConfigGroup& group, const ConfigText& value) {
   const std::string& text = value.value;
-  auto is_control = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; };
-  auto is_space = [](char c) { return c == ' ' || c == '\t'; };
   if (text.size() > kHeaderValueMax) {
     group.error(value, std::to_string(text.size()) + " bytes, expected at most " + std::to_string(kHeaderValueMax));
     return false;
   }
-  if (std::any_of(text.begin(), text.end(), is_control)) {
-    group.error(value, "a field's value cannot hold line ends or other control characters");
-    return false;
-  }
-  if (!text.empty() && (is_space(text.front()) || is_space(text.back()))) {
+  if (!text.empty() && (http::is_blank(text.front()) || http::is_blank(text.back()))) {
     group.error(value, "a field's value cannot begin or end with white space");
     return false;
   }
+  if (auto compiled = http::Template::compile(text); !compiled) {
+    group.error(value, to_string(compiled.error()));
+    return false;
+  }
   return true;
+}
+
+// A Host that is empty or none would be refused by every server.
+bool check_host_value(ConfigGroup& group, const ConfigText& value) {
+  if (http::Authority::parse(value.value) || value.value == "${upstream_address}") return true;
+  group.error(value, in_quotes(value.value) + " is not a host, expected a name, an address or ${upstream_address}");
+  return false;
 }
 
 std::vector<HeaderRule> read_rules(ConfigGroup& group, std::string_view verb, Direction direction) {
@@ -115,10 +110,12 @@ std::vector<HeaderRule> read_rules(ConfigGroup& group, std::string_view verb, Di
     const auto& name = pair.first;  // clang 14 captures no structured bindings
     const auto& value = pair.second;
     bool name_is_valid = check_field_name(group, name, direction, verb);
-    bool value_is_valid = check_field_value(group, value);
+    bool is_host = direction == Direction::request && http::equal_ignoring_case(name.value, "Host");
+    bool value_is_valid = is_host ? check_host_value(group, value) : check_field_value(group, value);
     if (!name_is_valid || !value_is_valid) continue;
-    bool is_repeated = std::any_of(rules.begin(), rules.end(),
-                                   [&](const HeaderRule& rule) { return same_name(rule.name, name.value); });
+    bool is_repeated = std::any_of(rules.begin(), rules.end(), [&](const HeaderRule& rule) {
+      return http::equal_ignoring_case(rule.name, name.value);
+    });
     if (verb == "set" && is_repeated) {
       group.error(name, name.value + " is set twice: `add` appends a second one");
       continue;
@@ -167,13 +164,20 @@ Expected<std::string, std::string> parse_host_pattern(std::string_view text) {
   return is_wildcard ? "*." + host : host;
 }
 
-std::optional<std::string> wrong_with_path(std::string_view path) {
+// Requests are matched by the canonical form of their path: a route in another form would never be taken.
+std::optional<std::string> wrong_with_path(const std::string& path) {
   if (path.empty() || path.front() != '/') return in_quotes(path) + " does not start with \"/\"";
-  if (path.find_first_of("?#") != std::string_view::npos)
+  if (path.find_first_of("?#") != std::string::npos)
     return in_quotes(path) + " has a query or a fragment: routes match the path alone";
-  if (std::any_of(path.begin(), path.end(),
-                  [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; }))
-    return in_quotes(path) + " holds white space or control characters, expected them percent-encoded";
+  bool is_target = std::all_of(path.begin(), path.end(), http::is_target_char);
+  http::RequestHead head;
+  head.path_and_query = {0, static_cast<std::uint32_t>(path.size())};
+  http::Buffer scratch;
+  auto target = http::canonical_target(head, path.data(), scratch);
+  if (!is_target || !target)
+    return in_quotes(path) + " is not a path of a URL, expected for example \"/caf%C3%A9\"";
+  if (target->path != path)
+    return in_quotes(path) + " is never asked for, expected its canonical form " + in_quotes(target->path);
   return std::nullopt;
 }
 
@@ -643,8 +647,8 @@ Expected<Config, ConfigErrors> load(std::optional<ConfigFile> file, ConfigErrors
 
 HeaderRules merge(const HeaderRules& outer, const HeaderRules& inner) {
   auto is_replaced = [&](const HeaderRule& rule) {
-    auto same_as_text = [&](const std::string& name) { return same_name(name, rule.name); };
-    auto same_as_rule = [&](const HeaderRule& other) { return same_name(other.name, rule.name); };
+    auto same_as_text = [&](const std::string& name) { return http::equal_ignoring_case(name, rule.name); };
+    auto same_as_rule = [&](const HeaderRule& other) { return http::equal_ignoring_case(other.name, rule.name); };
     return std::any_of(inner.remove.begin(), inner.remove.end(), same_as_text) ||
            std::any_of(inner.set.begin(), inner.set.end(), same_as_rule);
   };

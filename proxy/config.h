@@ -111,7 +111,7 @@ struct Upstream {
 enum class PathMatch : std::uint8_t { prefix, exact };
 
 struct Route {
-  std::string path;  // starts with "/"
+  std::string path;  // canonical (proxy/http/target.h)
   PathMatch match = PathMatch::prefix;
   std::size_t upstream = 0;     // index into Site::upstreams
   HeaderRules request_headers;  // all levels: proxy, site, route

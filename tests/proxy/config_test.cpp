@@ -367,7 +367,13 @@ const Mistake kMistakes[] = {
     {"path_with_query", "", WITH_ROUTES("{ path = \"/a?b\"; upstream = \"u\"; }"), "site.routes[0].path",
      "has a query"},
     {"path_with_space", "", WITH_ROUTES("{ path = \"/a b\"; upstream = \"u\"; }"), "site.routes[0].path",
-     "white space"},
+     "is not a path of a URL"},
+    {"path_not_canonical", "", WITH_ROUTES("{ path = \"/a/../%62\"; upstream = \"u\"; }"), "site.routes[0].path",
+     "expected its canonical form \"/b\""},
+    {"path_with_broken_encoding", "", WITH_ROUTES("{ path = \"/%zz\"; upstream = \"u\"; }"), "site.routes[0].path",
+     "is not a path of a URL"},
+    {"path_not_ascii", "", WITH_ROUTES("{ path = \"/café\"; upstream = \"u\"; }"), "site.routes[0].path",
+     "is not a path of a URL"},
     {"path_twice", "", WITH_ROUTES(ROUTE ", " ROUTE), "site.routes[1].path", "is routed already"},
     {"dangling_upstream", "", WITH_ROUTES("{ path = \"/\"; upstream = \"v\"; }"), "site.routes[0].upstream",
      "no upstream \"v\", expected \"u\""},
@@ -392,6 +398,14 @@ const Mistake kMistakes[] = {
      "site.request_headers.remove[0]", "exactly one Host"},
     {"header_set_twice", "", WITH_SITE("request_headers = { set = ( [ \"X-A\", \"1\" ], [ \"x-a\", \"2\" ] ); };"),
      "site.request_headers.set[1][0]", "is set twice"},
+    {"header_variable", "", WITH_SITE(SET("X-A", "${client_adress}")), "site.request_headers.set[0][1]",
+     "did you mean ${client_address}?"},
+    {"header_open_brace", "", WITH_SITE(SET("X-A", "${node")), "site.request_headers.set[0][1]", "without its"},
+    {"header_dollar", "", WITH_SITE(SET("X-A", "5 $")), "site.request_headers.set[0][1]", "write \"$$\""},
+    {"header_host_variable", "", WITH_SITE(SET("Host", "${query}")), "site.request_headers.set[0][1]",
+     "is not a host"},
+    {"header_host_list", "", WITH_SITE(SET("Host", "a.example b.example")), "site.request_headers.set[0][1]",
+     "is not a host"},
     {"header_pair", "", WITH_SITE("request_headers = { set = ( [ \"X-A\" ] ); };"), "site.request_headers.set[0]",
      "expected a pair of texts"},
     {"header_unknown_verb", "", WITH_SITE("request_headers = { replace = ( ); };"), "site.request_headers.replace",
@@ -453,8 +467,11 @@ TEST(ProxyConfig, SamePathMayBePrefixAndExact) {
 }
 
 TEST(ProxyConfig, SetHostOfRequestsIsAllowed) {
-  auto config = parse(kListeners, WITH_SITE(SET("Host", "inner.example")));
-  EXPECT_TRUE(config) << first_error(config);
+  for (const char* site : {WITH_SITE(SET("Host", "inner.example")), WITH_SITE(SET("host", "inner.example:8080")),
+                           WITH_SITE(SET("Host", "${upstream_address}"))}) {
+    auto config = parse(kListeners, site);
+    EXPECT_TRUE(config) << first_error(config);
+  }
 }
 
 TEST(ProxyConfig, UnreadableMainFileIsAnError) {
