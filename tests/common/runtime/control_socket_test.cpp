@@ -1,0 +1,471 @@
+#include "common/runtime/control_socket.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <thread>
+
+#include "common/runtime/unique_fd.h"
+#include "gtest/gtest.h"
+
+namespace vipair {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(20);  // a test that waits so long has failed
+
+// Echoes what it was asked; "/throw" throws.
+ControlResponse echo(const ControlRequest& request) {
+  if (request.path == "/throw") throw std::runtime_error("asked to");
+  if (request.path == "/none") return {404, "text/plain", "no such page\n"};
+  return {200, "text/plain",
+          request.method + " " + request.path + " [" + request.query + "] " + std::to_string(request.body.size()) +
+              (request.is_local ? " local" : " remote") + "\n"};
+}
+
+// A server on a Unix socket (and on TCP when asked for) that runs on its own thread.
+class Running {
+ public:
+  explicit Running(Duration timeout = kControlTimeout, bool with_tcp = false) {
+    char name[] = "/tmp/vipair-control-XXXXXX";
+    folder_ = ::mkdtemp(name);
+    auto server = ControlServer::listen_unix(io_, path(), echo, timeout);
+    EXPECT_TRUE(server) << server.error();
+    server_ = *std::move(server);
+    if (with_tcp) {
+      auto tcp = ControlServer::listen_tcp(io_, *IpEndpoint::parse("127.0.0.1:0"), echo, timeout);
+      EXPECT_TRUE(tcp) << tcp.error();
+      tcp_ = *std::move(tcp);
+    }
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  ~Running() {
+    stop();
+    std::filesystem::remove_all(folder_);
+  }
+  // Ends the servers; the loop runs out of work by itself when they left nothing behind.
+  void stop() {
+    if (!thread_.joinable()) return;
+    boost::asio::post(io_, [this] {
+      server_.reset();
+      tcp_.reset();
+    });
+    thread_.join();
+  }
+  std::string path() const { return folder_ + "/control.sock"; }
+  IpEndpoint tcp_endpoint() const { return tcp_->local_endpoint(); }
+
+ private:
+  std::string folder_;
+  boost::asio::io_context io_{1};
+  std::unique_ptr<ControlServer> server_, tcp_;
+  std::thread thread_;
+};
+
+// A client that says exactly what it is told.
+class RawClient {
+ public:
+  explicit RawClient(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    connect(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  }
+  explicit RawClient(const IpEndpoint& endpoint) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(endpoint.port);
+    address.sin_addr.s_addr = htonl(endpoint.address.v4_value());
+    connect(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  }
+  // What the server did not read any more is no failure of the test.
+  void send(const std::string& bytes) {
+    for (std::size_t sent = 0; sent < bytes.size();) {
+      ssize_t now = ::send(fd_.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (now <= 0) return;
+      sent += static_cast<std::size_t>(now);
+    }
+  }
+  void finish() { ::shutdown(fd_.get(), SHUT_WR); }
+  // Everything until the server closes.
+  std::string receive_all() {
+    std::string text;
+    char buffer[4096];
+    for (;;) {
+      ssize_t got = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+      if (got < 0 && errno == EAGAIN) return text + "[no end]";
+      if (got <= 0) return text;
+      text.append(buffer, static_cast<std::size_t>(got));
+    }
+  }
+  // Until `end` has come.
+  std::string receive_until(const std::string& end) {
+    std::string text;
+    char byte = 0;
+    while (!text.ends_with(end) && ::recv(fd_.get(), &byte, 1, 0) == 1) text += byte;
+    return text;
+  }
+
+ private:
+  void connect(const sockaddr* address, socklen_t size) {
+    const timeval patience{20, 0};
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    EXPECT_EQ(::connect(fd_.get(), address, size), 0) << std::strerror(errno);
+  }
+  UniqueFd fd_;
+};
+
+std::size_t occurrences(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++count;
+  return count;
+}
+
+TEST(ControlSocket, AnswersItsOwnClient) {
+  Running server;
+  auto got = control_request(server.path(), "GET", "/status?verbose=1", "", kPatience);
+  ASSERT_TRUE(got) << got.error();
+  EXPECT_EQ(got->status, 200);
+  EXPECT_EQ(got->content_type, "text/plain");
+  EXPECT_EQ(got->body, "GET /status [verbose=1] 0 local\n");
+  got = control_request(server.path(), "POST", "/reload", "body", kPatience);
+  ASSERT_TRUE(got) << got.error();
+  EXPECT_EQ(got->body, "POST /reload [] 4 local\n");
+  got = control_request(server.path(), "GET", "/none", "", kPatience);
+  ASSERT_TRUE(got) << got.error();
+  EXPECT_EQ(got->status, 404);
+  EXPECT_EQ(got->body, "no such page\n");
+  got = control_request(server.path(), "HEAD", "/status", "", kPatience);
+  ASSERT_TRUE(got) << got.error();
+  EXPECT_EQ(got->status, 200);
+  EXPECT_EQ(got->body, "");
+}
+
+TEST(ControlSocket, WritesAPlainHttpResponse) {
+  Running server;
+  RawClient client(server.path());
+  client.send("GET /a?b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(client.receive_all(),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nCache-Control: no-store\r\n"
+            "Content-Length: 19\r\n\r\nGET /a [b] 0 local\n");
+}
+
+TEST(ControlSocket, HeadHasTheLengthButNoBody) {
+  Running server;
+  RawClient client(server.path());
+  client.send("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\nHEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string answer = client.receive_all();
+  EXPECT_EQ(occurrences(answer, "HTTP/1.1 200 OK\r\n"), 2u);
+  EXPECT_EQ(occurrences(answer, "Content-Length: 18\r\n"), 2u);
+  EXPECT_EQ(occurrences(answer, "local"), 0u);
+}
+
+TEST(ControlSocket, KeepsTheConnectionForFurtherAndPipelinedRequests) {
+  Running server;
+  RawClient client(server.path());
+  for (int i = 0; i < 3; ++i) {
+    client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_NE(client.receive_until("local\n").find("200 OK"), std::string::npos);
+  }
+  const std::string request = "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
+  client.send(request + request + "GET /c HTTP/1.0\r\n\r\n");
+  const std::string answer = client.receive_all();
+  EXPECT_EQ(occurrences(answer, "POST /b [] 3 local\n"), 2u);
+  EXPECT_EQ(occurrences(answer, "GET /c [] 0 local\n"), 1u);
+}
+
+TEST(ControlSocket, SurvivesHostileBytes) {
+  using namespace std::string_literals;
+  const std::string head = "GET / HTTP/1.1\r\nHost: x\r\n";
+  const struct {
+    std::string bytes;
+    std::string answer;  // how it begins; empty: closed without one
+  } cases[] = {
+      {"", ""},
+      {"GET", ""},
+      {head, ""},
+      {"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc", ""},
+      {"garbage\r\n\r\n", "HTTP/1.1 400 "},
+      {"\r\n\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET / HTTP/9.9\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET /\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET / HTTP/1.1\r\nbad header\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET / HTTP/1.1\r\n: x\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET /\0 HTTP/1.1\r\n\r\n"s, "HTTP/1.1 400 "},
+      {"\0\0\0\0\0\0\0\0"s, "HTTP/1.1 400 "},
+      {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"s, "HTTP/1.1 400 "},
+      {"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "HTTP/1.1 400 "},
+      {"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "HTTP/1.1 400 "},
+      {"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n", "HTTP/1.1 400 "},
+      {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400 "},
+      {"POST / HTTP/1.1\r\nContent-Length: 65537\r\n\r\n", "HTTP/1.1 413 "},
+      {"POST / HTTP/1.1\r\nContent-Length: 18446744073709551615\r\n\r\n", "HTTP/1.1 413 "},
+      {"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'x'), "HTTP/1.1 413 "},
+      {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n" + std::string(0x20000, 'x'),
+       "HTTP/1.1 413 "},
+      {"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 65536\r\n\r\n" + std::string(65536, 'x'),
+       "HTTP/1.1 200 "},
+      {head + "X: " + std::string(9000, 'x') + "\r\n\r\n", "HTTP/1.1 431 "},
+      {"GET /" + std::string(100'000, 'x') + " HTTP/1.1\r\n\r\n", "HTTP/1.1 431 "},
+      {std::string(200'000, 'A'), "HTTP/1.1 4"},
+      {"DELETE / HTTP/1.1\r\nConnection: close\r\n\r\n", "HTTP/1.1 405 "},
+      {"OPTIONS * HTTP/1.1\r\nConnection: close\r\n\r\n", "HTTP/1.1 405 "},
+      {"CONNECT a:1 HTTP/1.1\r\nConnection: close\r\n\r\n", "HTTP/1.1 405 "},
+      {"BREW /pot HTTP/1.1\r\nConnection: close\r\n\r\n", "HTTP/1.1 405 "},
+      {"GET http://x/status HTTP/1.1\r\nConnection: close\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET ../status HTTP/1.1\r\nConnection: close\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET /throw HTTP/1.1\r\n\r\n", ""},
+  };
+  Running server;
+  for (const auto& each : cases) {
+    RawClient client(server.path());
+    client.send(each.bytes);
+    client.finish();
+    const std::string answer = client.receive_all();
+    const std::string shown = each.bytes.substr(0, 60);
+    if (each.answer.empty()) {
+      EXPECT_EQ(answer, "") << shown;
+    } else {
+      EXPECT_TRUE(answer.starts_with(each.answer)) << shown << "\n" << answer;
+      EXPECT_EQ(occurrences(answer, "HTTP/1.1 "), 1u) << shown;
+    }
+    auto alive = control_request(server.path(), "GET", "/", "", kPatience);
+    ASSERT_TRUE(alive) << shown << ": " << alive.error();
+  }
+}
+
+TEST(ControlSocket, SlowClientIsDropped) {
+  Running server(std::chrono::milliseconds(20));
+  RawClient silent(server.path()), slow(server.path()), idle(server.path());
+  slow.send("GET / HTTP/1.1\r\nHo");
+  idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(silent.receive_all(), "");
+  EXPECT_EQ(slow.receive_all(), "");
+  const std::string answer = idle.receive_all();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ")) << answer;
+  EXPECT_TRUE(answer.ends_with("local\n")) << answer;
+}
+
+TEST(ControlSocket, ConnectionsBeyondTheLimitAreClosed) {
+  Running server;
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < kControlConnectionsMax; ++i) {
+    clients.push_back(std::make_unique<RawClient>(server.path()));
+    clients.back()->send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_TRUE(clients.back()->receive_until("local\n").starts_with("HTTP/1.1 200 "));
+  }
+  RawClient one_more(server.path());
+  EXPECT_EQ(one_more.receive_all(), "");
+  // a place that becomes free is used again
+  clients[0]->finish();
+  EXPECT_EQ(clients[0]->receive_all(), "");
+  auto got = control_request(server.path(), "GET", "/", "", kPatience);
+  EXPECT_TRUE(got) << got.error();
+}
+
+TEST(ControlSocket, TcpOnlyShows) {
+  Running server(kControlTimeout, true);
+  const struct {
+    const char* method;
+    const char* answer;
+  } cases[] = {{"GET", "HTTP/1.1 200 "},
+               {"HEAD", "HTTP/1.1 200 "},
+               {"POST", "HTTP/1.1 403 "},
+               {"PUT", "HTTP/1.1 403 "},
+               {"DELETE", "HTTP/1.1 403 "}};
+  for (const auto& each : cases) {
+    RawClient client(server.tcp_endpoint());
+    client.send(std::string(each.method) + " /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const std::string answer = client.receive_all();
+    EXPECT_TRUE(answer.starts_with(each.answer)) << each.method << "\n" << answer;
+    EXPECT_EQ(occurrences(answer, "local"), 0u);
+  }
+}
+
+TEST(ControlSocket, TcpAddressInUseIsAnError) {
+  Running server(kControlTimeout, true);
+  boost::asio::io_context io;
+  auto second = ControlServer::listen_tcp(io, server.tcp_endpoint(), echo);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error(),
+            "admin address " + server.tcp_endpoint().to_string() + ": bind: Address already in use");
+}
+
+TEST(ControlSocket, TcpServesIpv6) {
+  boost::asio::io_context io;
+  auto server = ControlServer::listen_tcp(io, *IpEndpoint::parse("[::1]:0"), echo);
+  if (!server && server.error().find("Cannot assign requested address") != std::string::npos)
+    GTEST_SKIP() << "no IPv6 on this machine";
+  ASSERT_TRUE(server) << server.error();
+  EXPECT_EQ((*server)->local_endpoint().address, IpAddress::parse("::1"));
+  EXPECT_NE((*server)->local_endpoint().port, 0);
+}
+
+TEST(ControlSocket, IsForItsOwnerAndGroup) {
+  const mode_t saved = ::umask(0);
+  Running server;
+  ::umask(saved);
+  struct stat info {};
+  ASSERT_EQ(::stat(server.path().c_str(), &info), 0);
+  EXPECT_TRUE(S_ISSOCK(info.st_mode));
+  EXPECT_EQ(info.st_mode & 0777, 0660u);
+}
+
+TEST(ControlSocket, SecondInstanceIsToldSo) {
+  Running server;
+  boost::asio::io_context io;
+  auto second = ControlServer::listen_unix(io, server.path(), echo);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error(), "control socket " + server.path() + ": another instance runs and answers there");
+  auto first = control_request(server.path(), "GET", "/", "", kPatience);
+  EXPECT_TRUE(first) << first.error();
+}
+
+TEST(ControlSocket, StaleSocketIsReplaced) {
+  char folder[] = "/tmp/vipair-control-XXXXXX";
+  ASSERT_TRUE(::mkdtemp(folder));
+  const std::string path = std::string(folder) + "/control.sock";
+  {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    UniqueFd crashed(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(crashed.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(crashed.get(), 1), 0);
+  }
+  ASSERT_TRUE(std::filesystem::exists(path));
+  boost::asio::io_context io;
+  auto server = ControlServer::listen_unix(io, path, echo);
+  EXPECT_TRUE(server) << server.error();
+  std::filesystem::remove_all(folder);
+}
+
+TEST(ControlSocket, NeverRemovesWhatIsNotASocket) {
+  char folder[] = "/tmp/vipair-control-XXXXXX";
+  ASSERT_TRUE(::mkdtemp(folder));
+  const std::string path = std::string(folder) + "/precious";
+  std::ofstream(path) << "data";
+  boost::asio::io_context io;
+  auto server = ControlServer::listen_unix(io, path, echo);
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error(), "control socket " + path + ": exists and is not a socket");
+  EXPECT_EQ(std::filesystem::file_size(path), 4u);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(ControlSocket, UnusablePathsSayWhy) {
+  boost::asio::io_context io;
+  auto server = ControlServer::listen_unix(io, "/nowhere/control.sock", echo);
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error(), "control socket /nowhere/control.sock: bind: No such file or directory");
+  const std::string long_path = "/tmp/" + std::string(200, 'x');
+  for (const std::string& path : {long_path, std::string(), std::string("/tmp/a\0b", 8)}) {
+    server = ControlServer::listen_unix(io, path, echo);
+    ASSERT_FALSE(server);
+    EXPECT_EQ(server.error(), "control socket " + path + ": a socket path has 1 to 107 bytes");
+  }
+}
+
+TEST(ControlSocket, StopClosesEveryConnectionAndRemovesTheSocket) {
+  Running server(kControlTimeout, true);
+  RawClient idle(server.path()), half(server.path()), tcp(server.tcp_endpoint());
+  idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(idle.receive_until("local\n").starts_with("HTTP/1.1 200 "));
+  half.send("GET / HT");
+  server.stop();
+  EXPECT_EQ(idle.receive_all(), "");
+  EXPECT_EQ(half.receive_all(), "");
+  EXPECT_EQ(tcp.receive_all(), "");
+  EXPECT_FALSE(std::filesystem::exists(server.path()));
+}
+
+TEST(ControlSocket, SocketOfASuccessorIsLeftAlone) {
+  Running server;
+  ASSERT_EQ(::unlink(server.path().c_str()), 0);
+  boost::asio::io_context io;
+  auto successor = ControlServer::listen_unix(io, server.path(), echo);
+  ASSERT_TRUE(successor) << successor.error();
+  server.stop();
+  EXPECT_TRUE(std::filesystem::exists(server.path()));
+}
+
+TEST(ControlSocket, LoopMayEndBeforeTheServer) {
+  char folder[] = "/tmp/vipair-control-XXXXXX";
+  ASSERT_TRUE(::mkdtemp(folder));
+  {
+    boost::asio::io_context io(1);
+    auto server = ControlServer::listen_unix(io, std::string(folder) + "/control.sock", echo);
+    ASSERT_TRUE(server);
+    RawClient client(std::string(folder) + "/control.sock");
+    client.send("GET / HT");
+    io.poll();  // a session is half way when everything goes
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(ControlRequest, FailureNamesSocketStageAndCause) {
+  auto got = control_request("/nowhere/control.sock", "GET", "/", "", kPatience);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error(), "/nowhere/control.sock: connect: No such file or directory");
+  got = control_request("/" + std::string(200, 'x'), "GET", "/", "", kPatience);
+  ASSERT_FALSE(got);
+  EXPECT_NE(got.error().find("a socket path has 1 to 107 bytes"), std::string::npos);
+}
+
+// A listener that accepts in the backlog and answers only what it is told.
+class MuteServer {
+ public:
+  MuteServer() {
+    char name[] = "/tmp/vipair-control-XXXXXX";
+    folder_ = ::mkdtemp(name);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path().data(), path().size());
+    listener_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(listener_.get(), 4), 0);
+  }
+  ~MuteServer() { std::filesystem::remove_all(folder_); }
+  std::string path() const { return folder_ + "/mute.sock"; }
+  void answer_one(const std::string& bytes) {
+    UniqueFd fd(::accept(listener_.get(), nullptr, nullptr));
+    char buffer[4096];
+    (void)!::recv(fd.get(), buffer, sizeof buffer, 0);
+    (void)!::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+
+ private:
+  std::string folder_;
+  UniqueFd listener_;
+};
+
+TEST(ControlRequest, DaemonThatHangsTimesOut) {
+  MuteServer server;
+  auto got = control_request(server.path(), "GET", "/status", "", std::chrono::milliseconds(20));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error(), server.path() + ": receive: timed out");
+}
+
+TEST(ControlRequest, NonsenseAnswersAreErrors) {
+  for (const char* bytes : {"", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "nonsense\r\n\r\n",
+                            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"}) {
+    MuteServer server;
+    std::thread answers([&] { server.answer_one(bytes); });
+    auto got = control_request(server.path(), "GET", "/status", "", kPatience);
+    answers.join();
+    ASSERT_FALSE(got) << bytes;
+    EXPECT_TRUE(got.error().starts_with(server.path() + ": receive: ")) << got.error();
+  }
+}
+
+}  // namespace
+}  // namespace vipair
