@@ -117,6 +117,12 @@ void load_peer(ConfigGroup group, Config& config) {
       group.error(key, address->to_string() + " " + why + ": expected the peer's own address");
       return std::nullopt;
     }
+    if (address->is_v6() && !address->is_link_local()) {
+      group.error(key, address->to_string() +
+                           " is not link-local: expected the fe80:: address of the peer's interface, since that is "
+                           "where IPv6 advertisements come from (RFC 9568 section 5.1.2.1)");
+      return std::nullopt;
+    }
     return address;
   };
   if (group.require("address")) {

@@ -108,7 +108,12 @@ void Gate::read(TimePoint now) {
 }
 
 void Gate::on_time(TimePoint now) {
-  if (!proxy_ || is_hung_ || now - heard_at_ < kGateHangTimeout) return;
+  const auto deadline = next_deadline();
+  if (!deadline || now < *deadline) return;
+  if (now - *deadline > kGateHangTimeout / 2) {  // it was us who slept, perhaps both: another chance
+    heard_at_ = now;
+    return;
+  }
   is_hung_ = true;
   ++counters_.hangs;
   report_ = ProxyReport{

@@ -23,6 +23,21 @@ bool is_virtual_router_link_local(const IpAddress& address) {
   return address.is_v6() && std::equal(kPrefix.begin(), kPrefix.end(), address.bytes().begin());
 }
 
+void InterfaceTable::set_virtual(std::set<IpAddress> addresses) {
+  virtual_ = std::move(addresses);
+  ++version_;
+}
+
+void InterfaceTable::set_peers(std::vector<IpAddress> peers) {
+  peers_ = std::move(peers);
+  ++version_;
+}
+
+void InterfaceTable::clear() {
+  links_.clear();
+  ++version_;
+}
+
 void InterfaceTable::apply(const nlmsghdr& message) {
   switch (message.nlmsg_type) {
     case RTM_NEWLINK:
@@ -51,6 +66,12 @@ void InterfaceTable::add(const KernelLink& link) {
   const auto forwards_v6 = link.forwards_v6 ? link.forwards_v6 : entry.link.forwards_v6;
   entry.link = link;
   entry.link.forwards_v6 = forwards_v6;
+  ++version_;
+}
+
+void InterfaceTable::remove_link(int index) {
+  links_.erase(index);
+  ++version_;
 }
 
 void InterfaceTable::add(const KernelAddress& address) {
@@ -59,16 +80,26 @@ void InterfaceTable::add(const KernelAddress& address) {
   if (is_new) at->second.order = next_order_++;
   at->second.flags = address.flags;
   at->second.protocol = address.protocol;
+  knows_marks_ |= address.protocol != 0;
+  ++version_;
 }
 
 void InterfaceTable::remove(const KernelAddress& address) {
   auto link = links_.find(address.interface_index);
-  if (link != links_.end()) link->second.addresses.erase(address.prefix);
+  if (link == links_.end()) return;
+  auto entry = link->second.addresses.find(address.prefix);
+  if (entry == link->second.addresses.end()) return;
+  if (knows_marks_ && entry->second.protocol != kAddressProtocol && virtual_.contains(address.prefix.address))
+    freed_.emplace_back(address.interface_index, address.prefix.address);
+  link->second.addresses.erase(entry);
+  ++version_;
 }
 
 void InterfaceTable::set_forwarding(int index, bool forwards_v6) {
   auto link = links_.find(index);
-  if (link != links_.end()) link->second.link.forwards_v6 = forwards_v6;
+  if (link == links_.end()) return;
+  link->second.link.forwards_v6 = forwards_v6;
+  ++version_;
 }
 
 bool InterfaceTable::has(int interface_index, const IpPrefix& prefix) const {
@@ -98,14 +129,11 @@ std::optional<IpAddress> InterfaceTable::source(const Link& link, IpFamily famil
   for (const auto& [prefix, entry] : link.addresses) {
     const IpAddress& address = prefix.address;
     if (address.family() != family || is_virtual(address, entry.protocol)) continue;
-    const bool meets_peer = std::any_of(peers_.begin(), peers_.end(), [&](const IpAddress& peer) {
-      return peer.is_link_local() == address.is_link_local() && prefix.contains(peer);
-    });
-    if (family == IpFamily::ipv6) {
-      if (entry.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED)) continue;
-      // RFC 9568 section 5.1.2.1 wants a link-local source; a peer that is pinned by another address has that one
-      if (!address.is_link_local() && !meets_peer) continue;
-    }
+    const bool meets_peer =
+        std::any_of(peers_.begin(), peers_.end(), [&](const IpAddress& peer) { return prefix.contains(peer); });
+    // RFC 9568 section 5.1.2.1; the kernel refuses to send from one that is not settled yet
+    constexpr std::uint32_t kUnusable = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
+    if (address.is_v6() && (!address.is_link_local() || (entry.flags & kUnusable))) continue;
     const Rank rank{!meets_peer, (entry.flags & IFA_F_SECONDARY) != 0 && family == IpFamily::ipv4, entry.order};
     if (!best || rank < best->first) best = {rank, address};
   }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vrrp/agent/host.h"
@@ -24,13 +25,13 @@ class InterfaceTable {
  public:
   // Addresses that are nobody's own, by configuration; those with our mark and the link-local addresses that belong
   // to a virtual router's MAC address are known without. `peers`: an own address in a peer's network is preferred.
-  void set_virtual(std::set<IpAddress> addresses) { virtual_ = std::move(addresses); }
-  void set_peers(std::vector<IpAddress> peers) { peers_ = std::move(peers); }
+  void set_virtual(std::set<IpAddress> addresses);
+  void set_peers(std::vector<IpAddress> peers);
 
-  void clear() { links_.clear(); }
+  void clear();
   void apply(const nlmsghdr& message);
   void add(const KernelLink& link);
-  void remove_link(int index) { links_.erase(index); }
+  void remove_link(int index);
   void add(const KernelAddress& address);
   void remove(const KernelAddress& address);
   void set_forwarding(int index, bool forwards_v6);
@@ -40,6 +41,11 @@ class InterfaceTable {
   InterfaceInfo info(const std::string& name) const;
   bool has(int interface_index, const IpPrefix& prefix) const;
   bool is_own(const IpAddress& address) const;  // held by an interface of this node, and not as a virtual one
+
+  // Virtual addresses without our mark that went since the last call: somebody who held one let go of it. Only
+  // where the kernel knows marks.
+  std::vector<std::pair<int, IpAddress>> take_freed() { return std::exchange(freed_, {}); }
+  std::uint64_t version() const { return version_; }  // grows with every change
 
  private:
   struct Address {
@@ -58,6 +64,9 @@ class InterfaceTable {
   std::set<IpAddress> virtual_;
   std::vector<IpAddress> peers_;
   std::uint64_t next_order_ = 0;
+  std::uint64_t version_ = 0;
+  bool knows_marks_ = false;
+  std::vector<std::pair<int, IpAddress>> freed_;
 };
 
 class Monitor {

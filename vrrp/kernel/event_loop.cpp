@@ -1,0 +1,475 @@
+#include "vrrp/kernel/event_loop.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <charconv>
+#include <csignal>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "common/runtime/clock.h"
+#include "common/runtime/control_socket.h"
+#include "common/runtime/log.h"
+#include "common/runtime/metrics.h"
+#include "vrrp/agent/agent.h"
+#include "vrrp/kernel/gate.h"
+#include "vrrp/kernel/monitor.h"
+#include "vrrp/kernel/report.h"
+
+namespace vipair::vrrp {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+// What only a new start can change.
+ConfigErrors fixed_settings_that_differ(const Config& running, const Config& wanted, const std::string& file) {
+  ConfigErrors errors;
+  auto check = [&](bool is_same, const char* setting) {
+    if (!is_same) errors.push_back({file, 0, setting, "cannot be changed by a reload: restart the daemon for it"});
+  };
+  check(running.control_socket == wanted.control_socket, "control_socket");
+  check(running.gate_socket == wanted.gate_socket, "gate_socket");
+  check(running.realtime_priority == wanted.realtime_priority, "realtime_priority");
+  check(running.lock_memory == wanted.lock_memory, "lock_memory");
+  return errors;
+}
+
+class EventLoop {
+ public:
+  EventLoop(EventLoopOptions options, const SupervisorLink& link)
+      : link_(link),
+        config_(std::move(options.config)),
+        config_path_(std::move(options.config_path)),
+        load_(std::move(options.load)),
+        start_warnings_(std::move(options.warnings)),
+        drain_time_max_(options.drain_time_max),
+        timer_(io_),
+        signals_(io_) {}
+
+  Expected<void, std::string> run();
+
+ private:
+  void watch(int fd);
+  void wait(asio::posix::stream_descriptor& descriptor);
+  void watch_parent();
+  void wait_for_signal();
+  void turn();
+  void tell(TimePoint now);
+  void arm(TimePoint now);
+  void stop(const std::string& why);
+
+  void use(const Config& config);
+  void follow_interfaces(TimePoint now);
+  void report_lost_addresses(TimePoint now);
+  void leave_unused_interfaces(TimePoint now);
+  void open_sockets(const InterfaceInfo& interface);
+
+  ConfigErrors reload();
+  Status status(TimePoint now) const;
+  std::vector<EdgeCounter> edge_counters() const;
+  ControlResponse answer(const ControlRequest& request);
+  Clocks clocks() const { return {monotonic_now(), wall_now()}; }
+
+  const SupervisorLink& link_;
+  Config config_;
+  std::string config_path_;
+  ConfigLoader load_;
+  std::vector<std::string> start_warnings_;
+  Duration drain_time_max_;
+
+  asio::io_context io_{1};
+  asio::steady_timer timer_;
+  asio::signal_set signals_;
+  std::vector<std::unique_ptr<asio::posix::stream_descriptor>> watched_;
+
+  std::unique_ptr<KernelHost> host_;
+  std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<Gate> gate_;
+  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<ControlServer> control_;
+
+  std::map<std::string, std::optional<InterfaceInfo>> interfaces_;  // as last told to the agent
+  std::map<std::string, std::string> deaf_;  // interface → why its sockets cannot be opened
+  std::optional<ProxyReport> told_report_;
+  std::optional<TimePoint> stop_by_;
+  TimePoint beat_at_;
+  TimePoint armed_for_;
+  std::string told_status_;
+  std::vector<std::string> refused_reload_;
+  bool monitor_failed_ = false;
+  bool has_unused_interfaces_ = false;
+  std::optional<std::uint64_t> seen_version_;
+  std::uint64_t reloads_ = 0, reloads_refused_ = 0;
+  EventRing events_;
+  LoopLag lag_;
+};
+
+Expected<void, std::string> EventLoop::run() {
+  auto control = ControlServer::listen_unix(io_, config_.control_socket,
+                                            [this](const ControlRequest& request) { return answer(request); });
+  if (!control) return Unexpected{control.error()};
+  control_ = std::move(*control);
+  auto gate = Gate::listen(config_.gate_socket);
+  if (!gate) return Unexpected{gate.error()};
+  gate_ = std::move(*gate);
+  auto host = KernelHost::open(link_, config_.drain_time);
+  if (!host) return Unexpected{host.error()};
+  host_ = std::move(*host);
+
+  // No permission is no reason to end: the agent says what is wrong in its status and works once it may.
+  if (auto leftovers = host_->release_leftovers(config_); !leftovers) {
+    log::error(leftovers.error());
+    start_warnings_.push_back(leftovers.error());
+  } else {
+    for (const std::string& address : *leftovers) log::warn("removed " + address + ", left by an earlier run");
+  }
+  if (config_.drain_time > Duration::zero()) {
+    if (auto relay = host_->check_relay(); !relay) {
+      const std::string text = "a planned move will break connections, they cannot be relayed: " + relay.error();
+      log::warn(text);
+      start_warnings_.push_back(text);
+    }
+  }
+  auto monitor = Monitor::open();
+  if (!monitor) return Unexpected{monitor.error()};
+  monitor_ = std::move(*monitor);
+
+  const TimePoint now = monotonic_now();
+  agent_ = std::make_unique<Agent>(config_, *host_, now);
+  use(config_);
+  follow_interfaces(now);
+
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
+  wait_for_signal();
+  for (int fd : {host_->sockets().poll_fd(), monitor_->poll_fd(), gate_->poll_fd()}) watch(fd);
+  watch_parent();
+  beat_at_ = armed_for_ = now;
+  turn();
+  link_.ready();
+  log::info("started node=" + config_.node + " virtual_routers=" + std::to_string(config_.virtual_routers.size()));
+  io_.run();
+  return {};
+}
+
+void EventLoop::watch(int fd) {
+  // a duplicate: the descriptor closes what it owns, and the original has its owner
+  watched_.push_back(std::make_unique<asio::posix::stream_descriptor>(io_, ::dup(fd)));
+  wait(*watched_.back());
+}
+
+void EventLoop::wait(asio::posix::stream_descriptor& descriptor) {
+  descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [this, &descriptor](error_code error) {
+    if (error) return;
+    wait(descriptor);
+    turn();
+  });
+}
+
+void EventLoop::watch_parent() {
+  if (link_.parent_fd < 0) return;
+  watched_.push_back(std::make_unique<asio::posix::stream_descriptor>(io_, ::dup(link_.parent_fd)));
+  watched_.back()->async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code error) {
+    if (error) return;
+    stop("the supervisor is gone");  // nothing is ever sent here: readable is end of file
+    turn();
+  });
+}
+
+void EventLoop::wait_for_signal() {
+  signals_.async_wait([this](error_code error, int signal) {
+    if (error) return;
+    wait_for_signal();
+    if (signal == SIGHUP) {
+      reload();
+    } else {
+      stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    }
+    turn();
+  });
+}
+
+void EventLoop::turn() {
+  TimePoint now = monotonic_now();
+  if (now >= armed_for_) lag_.add(now - armed_for_);
+
+  const auto drained = monitor_->drain();
+  if (!drained && !monitor_failed_) log::error("interface changes may go unnoticed: " + drained.error());
+  monitor_failed_ = !drained;
+  follow_interfaces(now);
+  host_->sockets().drain(
+      [&](const DatagramInfo& info, ByteView message) { agent_->on_datagram(now, info, message); });
+  gate_->drain(now);
+
+  now = monotonic_now();
+  gate_->on_time(now);
+  if (gate_->report() != told_report_) {
+    told_report_ = gate_->report();
+    agent_->on_proxy_report(now, told_report_);
+  }
+  host_->on_time(now);
+  agent_->on_time(now);
+  leave_unused_interfaces(now);
+  tell(now);
+
+  const bool is_over = stop_by_ && (now >= *stop_by_ || (agent_->is_stopped() && !host_->is_draining()));
+  if (is_over) {
+    if (!agent_->is_stopped()) log::error("stopping took too long: the supervisor withdraws what is left");
+    host_->stop_draining();
+    log::info("stopped");
+    io_.stop();
+    return;
+  }
+  arm(now);
+}
+
+void EventLoop::tell(TimePoint now) {
+  const auto entries = agent_->take_journal();
+  if (!entries.empty()) {
+    const Clocks both = clocks();
+    for (const JournalEntry& entry : entries) {
+      const std::string line = log_line(entry);
+      switch (entry.level) {
+        case JournalEntry::Level::debug:
+          log::debug(line);
+          break;
+        case JournalEntry::Level::info:
+          log::info(line);
+          break;
+        case JournalEntry::Level::warn:
+          log::warn(line);
+          break;
+        case JournalEntry::Level::error:
+          log::error(line);
+          break;
+      }
+      events_.add(entry, both);
+    }
+    const Status current = agent_->status(now);
+    const auto active = std::count_if(current.routers.begin(), current.routers.end(),
+                                      [](const RouterStatus& router) { return router.state == "active"; });
+    const std::string text =
+        "STATUS=active on " + std::to_string(active) + " of " + std::to_string(current.routers.size()) + " routers";
+    if (text != told_status_) link_.notify(told_status_ = text);
+  }
+  gate_->set_role(agent_->role());
+  link_.heartbeat();
+  beat_at_ = now + config_.hang_timeout / 4;
+}
+
+void EventLoop::arm(TimePoint now) {
+  TimePoint next = beat_at_;
+  for (const auto& deadline : {agent_->next_deadline(), host_->next_deadline(), gate_->next_deadline(), stop_by_})
+    if (deadline && *deadline < next) next = *deadline;
+  armed_for_ = std::max(next, now);
+  timer_.expires_at(asio::steady_timer::time_point(
+      std::chrono::duration_cast<asio::steady_timer::duration>(armed_for_.time_since_epoch())));
+  timer_.async_wait([this](error_code error) {
+    if (!error) turn();
+  });
+}
+
+void EventLoop::stop(const std::string& why) {
+  const TimePoint now = monotonic_now();
+  if (stop_by_) {
+    log::info("told to stop again: " + why + "; draining ends now");
+    return host_->stop_draining();
+  }
+  log::info("stopping: " + why);
+  link_.notify("STOPPING=1");
+  stop_by_ = now + std::min(config_.drain_time, drain_time_max_) + kStopGrace;
+  agent_->shutdown(now);
+}
+
+// ---- interfaces ----
+
+void EventLoop::use(const Config& config) {
+  std::set<IpAddress> addresses;
+  for (const VirtualRouterConfig& router : config.virtual_routers)
+    for (const auto* list : {&router.addresses, &router.excluded_addresses})
+      for (const IpPrefix& prefix : *list) addresses.insert(prefix.address);
+  monitor_->table().set_virtual(std::move(addresses));
+  std::vector<IpAddress> peers;
+  if (config.peer) {
+    for (const auto& address : {config.peer->address_v4, config.peer->address_v6})
+      if (address) peers.push_back(*address);
+  }
+  monitor_->table().set_peers(std::move(peers));
+}
+
+void EventLoop::follow_interfaces(TimePoint now) {
+  InterfaceTable& table = monitor_->table();
+  const bool has_news = table.version() != seen_version_;
+  seen_version_ = table.version();
+  if (!has_news && deaf_.empty()) return;
+  for (const VirtualRouterConfig& router : config_.virtual_routers) interfaces_.try_emplace(router.interface);
+  for (auto& [name, told] : interfaces_) {
+    const InterfaceInfo info = table.info(name);
+    if (told && told->index != info.index) host_->sockets().close(told->index);
+    open_sockets(info);
+    if (told == info) continue;
+    told = info;
+    agent_->on_interface(now, info);
+  }
+  report_lost_addresses(now);
+}
+
+// Interfaces that no virtual router uses since a reload; not before those that resign there are done.
+void EventLoop::leave_unused_interfaces(TimePoint now) {
+  if (!has_unused_interfaces_) return;
+  std::set<std::string> used;
+  for (const RouterStatus& router : agent_->status(now).routers) used.insert(router.interface);
+  has_unused_interfaces_ = false;
+  for (const VirtualRouterConfig& router : config_.virtual_routers) used.erase(router.interface);
+  has_unused_interfaces_ = !used.empty();
+  for (const VirtualRouterConfig& router : config_.virtual_routers) used.insert(router.interface);
+  for (auto it = interfaces_.begin(); it != interfaces_.end();) {
+    if (used.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    if (it->second) host_->sockets().close(it->second->index);
+    deaf_.erase(it->first);
+    it = interfaces_.erase(it);
+  }
+}
+
+void EventLoop::open_sockets(const InterfaceInfo& interface) {
+  deaf_.erase(interface.name);
+  if (interface.index == 0) return;
+  std::set<IpFamily> families;
+  for (const VirtualRouterConfig& router : config_.virtual_routers)
+    if (router.interface == interface.name)
+      for (const IpPrefix& prefix : router.addresses) families.insert(prefix.address.family());
+  for (IpFamily family : families)
+    if (auto opened = host_->sockets().open(interface.index, interface.name, family); !opened)
+      deaf_[interface.name] = opened.error().text;
+}
+
+void EventLoop::report_lost_addresses(TimePoint now) {
+  std::vector<KernelHost::Held> lost;
+  for (const KernelHost::Held& held : host_->held())
+    if (!monitor_->table().has(held.first, held.second)) lost.push_back(held);
+  for (const KernelHost::Held& held : lost) host_->forget(held);
+  for (const KernelHost::Held& held : lost) agent_->on_address_removed(now, held.first, held.second.address);
+  for (const auto& [index, address] : monitor_->table().take_freed())
+    agent_->on_address_removed(now, index, address);
+}
+
+// ---- reload and control ----
+
+// Everything that can fail comes before the switch.
+ConfigErrors EventLoop::reload() {
+  link_.notify("RELOADING=1\nMONOTONIC_USEC=" +
+               std::to_string(monotonic_now().time_since_epoch() / std::chrono::microseconds(1)));
+  auto loaded = load_();
+  ConfigErrors errors = loaded ? fixed_settings_that_differ(config_, *loaded, config_path_) : loaded.error();
+  if (stop_by_) errors.push_back({config_path_, 0, "", "the daemon is stopping: nothing is reloaded"});
+  refused_reload_.clear();
+  if (!errors.empty()) {
+    ++reloads_refused_;
+    log::error("reload refused, the running configuration stays: " + std::to_string(errors.size()) + " errors");
+    for (const ConfigError& error : errors) {
+      log::error(error.to_string());
+      refused_reload_.push_back("reload refused: " + error.to_string());
+    }
+  } else {
+    ++reloads_;
+    config_ = std::move(*loaded);
+    for (const std::string& warning : config_.warnings) log::warn(warning);
+    const TimePoint now = monotonic_now();
+    link_.set_hang_timeout(config_.hang_timeout);
+    host_->set_drain_time(config_.drain_time);
+    use(config_);
+    follow_interfaces(now);  // a new virtual router finds its interface's sockets open
+    agent_->reload(now, config_);
+    has_unused_interfaces_ = true;
+  }
+  link_.notify("READY=1");
+  return errors;
+}
+
+Status EventLoop::status(TimePoint now) const {
+  Status status = agent_->status(now);
+  auto& warnings = status.warnings;
+  warnings.insert(warnings.end(), start_warnings_.begin(), start_warnings_.end());
+  warnings.insert(warnings.end(), refused_reload_.begin(), refused_reload_.end());
+  for (const auto& [name, why] : deaf_) warnings.push_back(why);
+  if (config_.peer) {
+    for (const auto& address : {config_.peer->address_v4, config_.peer->address_v6})
+      if (address && monitor_->table().is_own(*address))
+        warnings.push_back("peer.address " + address->to_string() +
+                           " is this node's own: name the other node's address there");
+  }
+  return status;
+}
+
+std::vector<EdgeCounter> EventLoop::edge_counters() const {
+  const KernelHost::Counters& host = host_->counters();
+  const Gate::Counters& gate = gate_->counters();
+  return {
+      {"claims", "Batches of addresses that were claimed.", host.claims},
+      {"claim_failures", "Claims that failed.", host.claim_failures},
+      {"releases", "Batches of addresses that were released.", host.releases},
+      {"send_errors", "Advertisements that the kernel did not take.", host.send_errors},
+      {"announcements_sent", "Gratuitous ARP and neighbour advertisement frames sent.", host.frames_sent},
+      {"announcements_lost", "Announcement frames that the device did not take.", host.frames_lost},
+      {"relay_errors", "Planned moves whose connections could not be relayed.", host.relay_errors},
+      {"gate_connects", "Connections of a proxy to the gate.", gate.connects},
+      {"gate_disconnects", "Connections of a proxy that ended.", gate.disconnects},
+      {"gate_hangs", "Times a connected proxy fell silent.", gate.hangs},
+      {"gate_invalid_messages", "Messages at the gate that were none.", gate.invalid_messages},
+      {"interface_resyncs", "Times interface events were lost and the full list was read.", monitor_->resyncs()},
+      {"reloads", "Configurations that were loaded by a reload.", reloads_},
+      {"reloads_refused", "Reloads that were refused.", reloads_refused_}};
+}
+
+ControlResponse EventLoop::answer(const ControlRequest& request) {
+  auto error = [](int status, const std::string& text) {
+    return ControlResponse{status, "text/plain; charset=utf-8", text + "\n"};
+  };
+  const bool is_reload = request.path == "/reload";
+  const bool is_known =
+      is_reload || request.path == "/status" || request.path == "/metrics" || request.path == "/events";
+  if (!is_known) return error(404, "no such path; there are /status, /metrics, /events and /reload");
+  if (request.method != (is_reload ? "POST" : "GET"))
+    return error(405, request.path + " takes " + (is_reload ? "POST" : "GET"));
+  if (!agent_) return error(503, "starting");
+
+  if (is_reload) {
+    const ConfigErrors errors = reload();
+    asio::post(io_, [this] { turn(); });
+    if (!errors.empty()) return {422, "application/json", errors_json(errors)};
+    return {200, "application/json", R"({"reloaded":true})"};
+  }
+  const Clocks both = clocks();
+  if (request.path == "/status") return {200, "application/json", status_json(status(both.now), both)};
+  if (request.path == "/metrics")
+    return {200, std::string(MetricsWriter::kContentType),
+            metrics_text(status(both.now), lag_, edge_counters(), both)};
+  std::uint64_t after = 0;
+  if (!request.query.empty()) {
+    constexpr std::string_view kAfter = "after=";
+    const std::string_view number =
+        std::string_view(request.query).substr(std::min(kAfter.size(), request.query.size()));
+    const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), after);
+    if (!request.query.starts_with(kAfter) || code != std::errc{} || end != number.data() + number.size())
+      return error(400, "expected /events or /events?after=CURSOR");
+  }
+  return {200, "application/json", events_.json(after)};
+}
+
+}  // namespace
+
+Expected<void, std::string> run_event_loop(EventLoopOptions options, const SupervisorLink& link) {
+  return EventLoop(std::move(options), link).run();
+}
+
+}  // namespace vipair::vrrp
