@@ -35,7 +35,21 @@ bool consists_of(std::string_view text, std::string_view also) {
   });
 }
 
-std::string in_quotes(std::string_view text) { return "\"" + std::string(text) + "\""; }
+// A value of a file as part of an error: whatever it holds, one printable and bounded line comes out.
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t kShown = 80;  // bytes
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string result = "\"";
+  for (char c : text.substr(0, kShown)) {
+    auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      result += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+    } else {
+      result += c;
+    }
+  }
+  return result + (text.size() > kShown ? "…\"" : "\"");
+}
 std::string place(const ConfigText& text) { return text.file + ":" + std::to_string(text.line); }
 
 template <class T, class U>

@@ -122,11 +122,15 @@ def wait_for_port(port, process, what):
     raise SystemExit(f"{what} does not listen on port {port}")
 
 
-def children(pid):
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
+def worker_of(process, what):
+    """The one worker of a master process, which listens before it forks."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and process.poll() is None:
+        found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        if len(found) == 1:
+            return int(found[0])
+        time.sleep(0.05)
+    raise SystemExit(f"{what} has no worker")
 
 
 class Bench:
@@ -170,7 +174,7 @@ class Bench:
             config = self.folder / f"{what}.conf"
             config.write_text(NGINX.format(**values))
             process = self.start([self.programs["nginx"], "-p", self.folder, "-c", config], self.proxy_core, what, port)
-            pids = children(process.pid)
+            pids = [worker_of(process, what)]
         elif name == "haproxy":
             values["log_target"] = "log stdout format raw local0" if has_log else ""
             values["log"] = "log global\n  option httplog" if has_log else ""
