@@ -1,0 +1,38 @@
+#pragma once
+// vipairctl's command line as a value.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/expected.h"
+#include "common/base/time.h"
+
+namespace vipair::ctl {
+
+enum class Command { status, events, reload, check, metrics };
+enum class Daemon { vrrp, proxy };
+
+struct CommandLine {
+  Command command = Command::status;
+  std::optional<Daemon> only;  // "reload vrrp"; both when absent
+  bool json = false;
+  std::string vrrp_socket = "/run/vipair/vrrpd.sock";
+  std::string proxy_socket = "/run/vipair/proxyd.sock";
+  Duration timeout = std::chrono::seconds(5);  // for each daemon
+  std::optional<std::string> print;            // text of --help or --version: print it and exit 0
+
+  bool concerns(Daemon daemon) const { return !only || *only == daemon; }
+};
+
+// Exit statuses of vipairctl; a refused configuration is kExitConfig.
+inline constexpr int kExitFailed = 1;    // a daemon refused what was asked
+inline constexpr int kExitUsage = 2;     // a wrong command line
+inline constexpr int kExitNoAnswer = 3;  // a daemon does not answer, or not what it should
+
+// The error says what is wrong with the arguments (argv without the program's name).
+Expected<CommandLine, std::string> parse_command_line(const std::vector<std::string>& arguments);
+
+const char* to_string(Daemon daemon);  // "vrrp" "proxy"
+
+}  // namespace vipair::ctl
