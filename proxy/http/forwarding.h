@@ -53,7 +53,7 @@ struct ClientConnection {
   std::uint8_t minor_version = 1;  // of the request
   Method method = Method::get;     // of the request
   bool wants_to_persist = true;    // connection_persists(request) and nothing on our side against it
-  std::string_view date;           // now, as proxy/http/date.h writes it
+  std::string_view date{};         // now, as proxy/http/date.h writes it
 };
 
 struct ResponseFraming {

@@ -16,8 +16,8 @@ struct PageContext {
   bool is_head = false;            // the request's method is HEAD: no body (RFC 9110 section 9.3.2)
   std::uint8_t minor_version = 1;  // of the request; 1 when there was none to read
   bool closes = true;              // the connection ends behind it
-  std::string_view date;           // ImfDate
-  std::string_view request_id;     // shown on the page and as X-Request-ID; may be empty
+  std::string_view date{};         // ImfDate
+  std::string_view request_id{};   // shown on the page and as X-Request-ID; may be empty
 };
 
 // Methods that the proxy passes on, for the Allow field of a 405 (RFC 9110 section 15.5.6) and of OPTIONS.
