@@ -13,5 +13,5 @@ cd "$root"
 
 "$root/tests/install.sh" demo
 echo "building (build/release)"
-build release --target vipair-vrrpd vipair-proxyd vipairctl probe traffic
+build release --target vipair-vrrpd vipair-proxyd vipairctl bench_probe bench_traffic
 PYTHONDONTWRITEBYTECODE=1 python3 "$root/tests/support/demo.py"
