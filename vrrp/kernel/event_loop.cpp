@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "common/runtime/clock.h"
 #include "common/runtime/control_socket.h"
@@ -100,6 +101,7 @@ class EventLoop {
   std::map<std::string, std::string> deaf_;  // interface → why its sockets cannot be opened
   std::optional<ProxyReport> told_report_;
   std::optional<TimePoint> stop_by_;
+  int stop_signals_ = 0;
   TimePoint beat_at_;
   TimePoint armed_for_;
   std::string told_status_;
@@ -107,6 +109,7 @@ class EventLoop {
   bool monitor_failed_ = false;
   bool has_unused_interfaces_ = false;
   std::optional<std::uint64_t> seen_version_;
+  std::uint64_t seen_resyncs_ = 0;
   std::uint64_t reloads_ = 0, reloads_refused_ = 0;
   EventRing events_;
   LoopLag lag_;
@@ -189,8 +192,11 @@ void EventLoop::wait_for_signal() {
     wait_for_signal();
     if (signal == SIGHUP) {
       reload();
-    } else {
+    } else if (++stop_signals_ == 1) {
       stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    } else {
+      log::info("told to stop again: draining ends now");
+      host_->stop_draining();
     }
     turn();
   });
@@ -200,9 +206,6 @@ void EventLoop::turn() {
   TimePoint now = monotonic_now();
   if (now >= armed_for_) lag_.add(now - armed_for_);
 
-  const auto drained = monitor_->drain();
-  if (!drained && !monitor_failed_) log::error("interface changes may go unnoticed: " + drained.error());
-  monitor_failed_ = !drained;
   follow_interfaces(now);
   host_->sockets().drain(
       [&](const DatagramInfo& info, ByteView message) { agent_->on_datagram(now, info, message); });
@@ -278,10 +281,7 @@ void EventLoop::arm(TimePoint now) {
 
 void EventLoop::stop(const std::string& why) {
   const TimePoint now = monotonic_now();
-  if (stop_by_) {
-    log::info("told to stop again: " + why + "; draining ends now");
-    return host_->stop_draining();
-  }
+  if (stop_by_) return;  // the end of the supervisor is told by a signal as well
   log::info("stopping: " + why);
   link_.notify("STOPPING=1");
   stop_by_ = now + std::min(config_.drain_time, drain_time_max_) + kStopGrace;
@@ -305,6 +305,10 @@ void EventLoop::use(const Config& config) {
 }
 
 void EventLoop::follow_interfaces(TimePoint now) {
+  const auto drained = monitor_->drain();
+  if (!drained && !monitor_failed_) log::error("interface changes may go unnoticed: " + drained.error());
+  monitor_failed_ = !drained;
+
   InterfaceTable& table = monitor_->table();
   const bool has_news = table.version() != seen_version_;
   seen_version_ = table.version();
@@ -353,14 +357,25 @@ void EventLoop::open_sockets(const InterfaceInfo& interface) {
       deaf_[interface.name] = opened.error().text;
 }
 
+// An address counts as lost when the kernel said so. That it is not in the table yet says nothing: the news of an
+// IPv6 address comes some time after the address.
 void EventLoop::report_lost_addresses(TimePoint now) {
-  std::vector<KernelHost::Held> lost;
-  for (const KernelHost::Held& held : host_->held())
-    if (!monitor_->table().has(held.first, held.second)) lost.push_back(held);
+  InterfaceTable& table = monitor_->table();
+  std::set<KernelHost::Held> lost;
+  for (const InterfaceTable::Removed& removed : table.take_removed()) {
+    const KernelHost::Held held{removed.interface_index, removed.prefix};
+    if (table.has(held.first, held.second)) continue;
+    if (host_->held().contains(held))
+      lost.insert(held);
+    else if (removed.was_foreign)
+      agent_->on_address_removed(now, held.first, held.second.address);
+  }
+  if (std::exchange(seen_resyncs_, monitor_->resyncs()) != monitor_->resyncs()) {
+    for (const KernelHost::Held& held : host_->held())
+      if (!table.has(held.first, held.second)) lost.insert(held);
+  }
   for (const KernelHost::Held& held : lost) host_->forget(held);
   for (const KernelHost::Held& held : lost) agent_->on_address_removed(now, held.first, held.second.address);
-  for (const auto& [index, address] : monitor_->table().take_freed())
-    agent_->on_address_removed(now, index, address);
 }
 
 // ---- reload and control ----
@@ -418,7 +433,6 @@ std::vector<EdgeCounter> EventLoop::edge_counters() const {
       {"claims", "Batches of addresses that were claimed.", host.claims},
       {"claim_failures", "Claims that failed.", host.claim_failures},
       {"releases", "Batches of addresses that were released.", host.releases},
-      {"send_errors", "Advertisements that the kernel did not take.", host.send_errors},
       {"announcements_sent", "Gratuitous ARP and neighbour advertisement frames sent.", host.frames_sent},
       {"announcements_lost", "Announcement frames that the device did not take.", host.frames_lost},
       {"relay_errors", "Planned moves whose connections could not be relayed.", host.relay_errors},

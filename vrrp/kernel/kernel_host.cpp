@@ -219,9 +219,7 @@ void KernelHost::release(const AddressSet& set, ReleaseMode mode) {
 }
 
 Expected<void, HostError> KernelHost::send(const OutgoingAdvertisement& advertisement) {
-  auto sent = sockets_.send(advertisement);
-  if (!sent) ++counters_.send_errors;
-  return sent;
+  return sockets_.send(advertisement);
 }
 
 void KernelHost::announce(const std::vector<OutgoingFrame>& frames) {

@@ -41,7 +41,6 @@ class KernelHost final : public Host {
     std::uint64_t claims = 0;
     std::uint64_t claim_failures = 0;
     std::uint64_t releases = 0;
-    std::uint64_t send_errors = 0;
     std::uint64_t frames_sent = 0;
     std::uint64_t frames_lost = 0;
     std::uint64_t relay_errors = 0;

@@ -70,7 +70,10 @@ void InterfaceTable::add(const KernelLink& link) {
 }
 
 void InterfaceTable::remove_link(int index) {
-  links_.erase(index);
+  auto link = links_.find(index);
+  if (link == links_.end()) return;
+  for (const auto& [prefix, entry] : link->second.addresses) removed_.push_back({index, prefix, false});
+  links_.erase(link);
   ++version_;
 }
 
@@ -89,8 +92,9 @@ void InterfaceTable::remove(const KernelAddress& address) {
   if (link == links_.end()) return;
   auto entry = link->second.addresses.find(address.prefix);
   if (entry == link->second.addresses.end()) return;
-  if (knows_marks_ && entry->second.protocol != kAddressProtocol && virtual_.contains(address.prefix.address))
-    freed_.emplace_back(address.interface_index, address.prefix.address);
+  const bool was_foreign =
+      knows_marks_ && entry->second.protocol != kAddressProtocol && virtual_.contains(address.prefix.address);
+  removed_.push_back({address.interface_index, address.prefix, was_foreign});
   link->second.addresses.erase(entry);
   ++version_;
 }
@@ -162,6 +166,10 @@ InterfaceInfo InterfaceTable::info(const std::string& name) const {
 Expected<std::unique_ptr<Monitor>, std::string> Monitor::open() {
   UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
   if (!fd) return Unexpected{"cannot open a netlink socket: " + std::string(std::strerror(errno))};
+  sockaddr_nl own{};  // an unbound socket counts as the kernel's own and hears nothing
+  own.nl_family = AF_NETLINK;
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0)
+    return Unexpected{"cannot bind a netlink socket: " + std::string(std::strerror(errno))};
   // past the system's limit where permitted; a smaller buffer only means a full list more often
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer) != 0)
     (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);

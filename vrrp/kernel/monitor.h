@@ -42,9 +42,13 @@ class InterfaceTable {
   bool has(int interface_index, const IpPrefix& prefix) const;
   bool is_own(const IpAddress& address) const;  // held by an interface of this node, and not as a virtual one
 
-  // Virtual addresses without our mark that went since the last call: somebody who held one let go of it. Only
-  // where the kernel knows marks.
-  std::vector<std::pair<int, IpAddress>> take_freed() { return std::exchange(freed_, {}); }
+  // Every address that went since the last call, in order; it may be there again.
+  struct Removed {
+    int interface_index = 0;
+    IpPrefix prefix;
+    bool was_foreign = false;  // a virtual address without our mark: somebody who held it let go of it
+  };
+  std::vector<Removed> take_removed() { return std::exchange(removed_, {}); }
   std::uint64_t version() const { return version_; }  // grows with every change
 
  private:
@@ -65,8 +69,8 @@ class InterfaceTable {
   std::vector<IpAddress> peers_;
   std::uint64_t next_order_ = 0;
   std::uint64_t version_ = 0;
-  bool knows_marks_ = false;
-  std::vector<std::pair<int, IpAddress>> freed_;
+  bool knows_marks_ = false;  // does the kernel?
+  std::vector<Removed> removed_;
 };
 
 class Monitor {
@@ -81,6 +85,7 @@ class Monitor {
   Expected<void, std::string> drain();
   const InterfaceTable& table() const { return table_; }
   InterfaceTable& table() { return table_; }
+  // Times the full list was read again because events were lost: what went meanwhile was not seen to go.
   std::uint64_t resyncs() const { return resyncs_; }
 
  private:
