@@ -106,8 +106,8 @@ std::string priority_of(const json::value& router) {
 std::string peer_of(const json::value& router) {
   const json::value& peer = member(router, "peer");
   if (!peer.is_object()) return "-";
-  return text_at(peer, "address") + " priority " + text_at(peer, "priority") + ", heard " +
-         text_at(peer, "heard_ms_ago") + " ms ago";
+  return text_at(peer, "address") + " (" + text_at(peer, "priority") + "), " + text_at(peer, "heard_ms_ago") +
+         " ms ago";
 }
 
 std::string up_of(const json::value& value) {
@@ -166,16 +166,15 @@ std::string printable(std::string_view text) {
 
 std::string render_vrrp_status(const json::value& status) {
   std::string text = "node " + text_at(status, "node") + "\n\n";
-  Table routers(
-      {"ROUTER", "FAMILY", "INTERFACE", "VRID", "STATE", "REASON", "SINCE", "PRIORITY", "PEER", "ADDRESSES"});
+  Table routers({"ROUTER", "INTERFACE", "VRID", "STATE", "PRIORITY", "SINCE", "REASON", "PEER", "ADDRESSES"});
   std::string faults;
   for (const json::value& router : array_at(status, "routers")) {
-    const std::string name = text_at(router, "name"), family = text_at(router, "family");
-    routers.add({name, family, text_at(router, "interface"), text_at(router, "vrid"), text_at(router, "state"),
-                 text_at(router, "reason"), text_at(router, "since"), priority_of(router), peer_of(router),
+    const std::string name = text_at(router, "name") + "/" + text_at(router, "family");
+    routers.add({name, text_at(router, "interface"), text_at(router, "vrid"), text_at(router, "state"),
+                 priority_of(router), text_at(router, "since"), text_at(router, "reason"), peer_of(router),
                  text_at(router, "addresses")});
     for (const json::value& fault : array_at(router, "faults"))
-      faults.append("fault: ").append(name).append("/").append(family).append(": ").append(text_of(fault)) += '\n';
+      faults.append("fault: ").append(name).append(": ").append(text_of(fault)) += '\n';
   }
   text += routers.empty() ? "no virtual routers\n" : routers.text();
   if (!faults.empty()) text += "\n" + faults;
