@@ -315,9 +315,9 @@ class Checker {
     }
     while (violation_.empty()) {
       deliver_all(world, now, lone);
-      if (now >= kNow + kBound) check_one_active(world, now);
       const auto deadline = earliest_deadline(world);
       if (!deadline) return violated("once nothing fails any more, nobody waits for anything");
+      if (*deadline > kNow + kBound) check_one_active(world, now);  // it stays like this beyond the bound
       now = std::max(now, *deadline);
       if (now > kNow + kBound + kWatched) return;
       for (std::size_t at = 0; at < world.nodes.size(); ++at) {
