@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <cstring>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "vrrp/kernel/netlink_writer.h"
@@ -179,11 +180,10 @@ std::vector<TcpConnection> LingeringAddresses::connections(const AddressSet& set
     return lingering.set.interface_index == set.interface_index && lingering.set.addresses == set.addresses;
   });
   if (!lingers) return found;
+  std::unordered_set<IpAddress> ours;
+  for (const IpPrefix& prefix : set.addresses) ours.insert(prefix.address);
   (void)for_each_tcp_connection([&](const TcpConnection& connection) {
-    const bool is_ours = std::any_of(set.addresses.begin(), set.addresses.end(), [&](const IpPrefix& prefix) {
-      return prefix.address == connection.local.address;
-    });
-    if (is_ours) found.push_back(connection);
+    if (ours.contains(connection.local.address)) found.push_back(connection);
     return true;
   });
   return found;

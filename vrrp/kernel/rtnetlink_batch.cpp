@@ -23,7 +23,11 @@ constexpr std::size_t kMessageMax = 128;  // bytes of the largest message writte
 }  // namespace
 
 UniqueFd open_rtnetlink() {
-  return UniqueFd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+  const int one = 1;
+  if (socket)
+    (void)::setsockopt(socket.get(), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof one);  // refusals stay small
+  return socket;
 }
 
 void RtnetlinkBatch::address_message(int type, int flags, int interface_index, const IpAddress& address, int length,
@@ -95,9 +99,10 @@ void RtnetlinkBatch::read_refusals() {
     const ssize_t size = ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC);
     if (size < 0) {
       if (errno == EINTR) continue;
-      // ENOBUFS: more refusals than the socket holds. They are of one kind then, and that kind was read before.
-      if (errno == ENOBUFS && error_ == 0) error_ = ENOBUFS;
-      if (errno == ENOBUFS) continue;
+      if (errno == ENOBUFS) {
+        if (error_ == 0) error_ = ENOBUFS;
+        continue;
+      }
       return;
     }
     if (static_cast<std::size_t>(size) < NLMSG_LENGTH(sizeof(nlmsgerr))) continue;

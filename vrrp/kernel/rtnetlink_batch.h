@@ -16,7 +16,8 @@ UniqueFd open_rtnetlink();
 
 class RtnetlinkBatch {
  public:
-  static constexpr std::size_t kSizeMax = 32 * 1024;  // bytes per system call
+  // Bytes per system call: should the kernel refuse every request of one, its answers still fit the receive buffer.
+  static constexpr std::size_t kSizeMax = 8 * 1024;
 
   explicit RtnetlinkBatch(int socket) : socket_(socket), writer_(kSizeMax) {}
 
