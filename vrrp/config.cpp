@@ -108,7 +108,7 @@ void check_key_file(ConfigGroup& peer, const ConfigText& setting, Config& config
       "address protects against strangers on the network");
 }
 
-void load_peer(ConfigGroup group, Config& config) {
+PeerConfig load_peer(ConfigGroup& group) {
   PeerConfig peer;
   auto usable = [&](std::string_view key) -> std::optional<IpAddress> {
     auto address = group.address(key);
@@ -137,10 +137,7 @@ void load_peer(ConfigGroup group, Config& config) {
       peer.address_v6 = address;
     }
   }
-  if (auto key_file = group.text("key_file")) check_key_file(group, *key_file, config);
-  refuse_unsupported(group, "paths", "a second path to the peer");
-  group.finish();
-  config.peer = peer;
+  return peer;
 }
 
 // What must be unique over the whole file, with the place of the first one.
@@ -154,7 +151,7 @@ struct Seen {
 std::string place(const ConfigText& text) { return text.setting + " (line " + std::to_string(text.line) + ")"; }
 
 std::vector<IpPrefix> load_addresses(ConfigGroup& group, std::string_view key, const std::string& interface,
-                                     const Config& config, Seen& seen) {
+                                     const std::optional<PeerConfig>& peer, Seen& seen) {
   std::vector<IpPrefix> prefixes;
   for (const ConfigText& text : group.texts(key)) {
     auto prefix = IpPrefix::parse(text.value);
@@ -169,7 +166,7 @@ std::vector<IpPrefix> load_addresses(ConfigGroup& group, std::string_view key, c
       group.error(text, address.to_string() + " " + why + ": expected an address that a node can hold");
     } else if (is_network_or_broadcast(*prefix)) {
       group.error(text, prefix->to_string() + " is the network's or broadcast address: expected a host's address");
-    } else if (config.peer && (config.peer->address_v4 == address || config.peer->address_v6 == address)) {
+    } else if (peer && (peer->address_v4 == address || peer->address_v6 == address)) {
       group.error(text, address.to_string() + " is the peer's own address: a virtual address is nobody's own");
     } else {
       auto [first, is_new] = seen.addresses.try_emplace({address, address.is_link_local() ? interface : ""}, text);
@@ -275,9 +272,18 @@ void load_virtual_router(ConfigGroup group, Config& config, bool track_proxy, Se
   load_preemption(group, router);
   if (auto hold = group.duration("join_hold", 0s, kDelayMax)) router.join_hold = *hold;
 
+  if (auto peer = group.group("peer")) {
+    if (!config.peer)
+      group.error(
+          "peer",
+          "is this network's address of the pair's peer: add peer = { address = \"…\"; } to the file's top level");
+    router.peer = load_peer(*peer);
+    peer->finish();
+  }
+  const auto& peer = router.peer ? router.peer : config.peer;
   group.require("addresses");
-  router.addresses = load_addresses(group, "addresses", router.interface, config, seen);
-  router.excluded_addresses = load_addresses(group, "excluded_addresses", router.interface, config, seen);
+  router.addresses = load_addresses(group, "addresses", router.interface, peer, seen);
+  router.excluded_addresses = load_addresses(group, "excluded_addresses", router.interface, peer, seen);
   if (group.has("addresses") && group.texts("addresses").empty())
     group.error("addresses", "is empty: expected at least one address such as \"192.0.2.100/24\"");
   for (auto [family, max] :
@@ -319,7 +325,12 @@ Config load_root(ConfigGroup root) {
   if (root.require("node")) {
     if (auto node = name_setting(root, "node")) config.node = node->value;
   }
-  if (auto peer = root.group("peer")) load_peer(*peer, config);
+  if (auto peer = root.group("peer")) {
+    config.peer = load_peer(*peer);
+    if (auto key_file = peer->text("key_file")) check_key_file(*peer, *key_file, config);
+    refuse_unsupported(*peer, "paths", "a second path to the peer");
+    peer->finish();
+  }
   const bool track_proxy = root.boolean("track_proxy").value_or(true);
   const bool has_routers = root.require("virtual_routers");
   auto routers = root.groups("virtual_routers");

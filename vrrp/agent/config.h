@@ -12,6 +12,12 @@
 
 namespace vipair::vrrp {
 
+// The one pinned neighbour of pair mode. Without it every virtual router is in RFC mode.
+struct PeerConfig {
+  std::optional<IpAddress> address_v4;
+  std::optional<IpAddress> address_v6;
+};
+
 // One named entry of virtual_routers. It becomes one VRRP instance per address family that it has addresses of.
 struct VirtualRouterConfig {
   std::string name;
@@ -24,15 +30,10 @@ struct VirtualRouterConfig {
   Duration join_hold = std::chrono::seconds(1);  // no election for so long after the interface came up
   std::vector<IpPrefix> addresses;               // advertised; both families
   std::vector<IpPrefix> excluded_addresses;      // moved too, not advertised
-  bool unicast = false;                          // default: true in pair mode
+  std::optional<PeerConfig> peer;  // the peer's address on this interface's network; default: the pair's
+  bool unicast = false;            // default: true in pair mode
   bool track_proxy = true;
   ChecksumForm checksum = ChecksumForm::rfc5798;
-};
-
-// The one pinned neighbour of pair mode. Without it every virtual router is in RFC mode.
-struct PeerConfig {
-  std::optional<IpAddress> address_v4;
-  std::optional<IpAddress> address_v6;
 };
 
 struct Config {

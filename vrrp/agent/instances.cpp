@@ -63,8 +63,9 @@ std::vector<InstanceConfig> instances_of(const Config& config) {
       instance.join_hold = router.join_hold;
       instance.track_proxy = router.track_proxy;
       instance.checksum = router.checksum;
-      instance.is_pair = config.peer.has_value();
-      instance.peer = pinned_peer(config.peer, family);
+      const std::optional<PeerConfig>& peer = router.peer ? router.peer : config.peer;
+      instance.is_pair = peer.has_value();
+      instance.peer = pinned_peer(peer, family);
       instance.is_unicast = router.unicast && instance.peer.has_value();
       instances.push_back(std::move(instance));
     }

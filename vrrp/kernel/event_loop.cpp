@@ -43,6 +43,15 @@ ConfigErrors fixed_settings_that_differ(const Config& running, const Config& wan
   return errors;
 }
 
+std::vector<IpAddress> peers_of(const Config& config, const VirtualRouterConfig& router) {
+  std::vector<IpAddress> addresses;
+  const auto& peer = router.peer ? router.peer : config.peer;
+  if (!peer) return addresses;
+  for (const auto& address : {peer->address_v4, peer->address_v6})
+    if (address) addresses.push_back(*address);
+  return addresses;
+}
+
 class EventLoop {
  public:
   EventLoop(EventLoopOptions options, const SupervisorLink& link)
@@ -297,10 +306,8 @@ void EventLoop::use(const Config& config) {
       for (const IpPrefix& prefix : *list) addresses.insert(prefix.address);
   monitor_->table().set_virtual(std::move(addresses));
   std::vector<IpAddress> peers;
-  if (config.peer) {
-    for (const auto& address : {config.peer->address_v4, config.peer->address_v6})
-      if (address) peers.push_back(*address);
-  }
+  for (const VirtualRouterConfig& router : config.virtual_routers)
+    for (const IpAddress& peer : peers_of(config, router)) peers.push_back(peer);
   monitor_->table().set_peers(std::move(peers));
 }
 
@@ -417,11 +424,16 @@ Status EventLoop::status(TimePoint now) const {
   warnings.insert(warnings.end(), start_warnings_.begin(), start_warnings_.end());
   warnings.insert(warnings.end(), refused_reload_.begin(), refused_reload_.end());
   for (const auto& [name, why] : deaf_) warnings.push_back(why);
-  if (config_.peer) {
-    for (const auto& address : {config_.peer->address_v4, config_.peer->address_v6})
-      if (address && monitor_->table().is_own(*address))
-        warnings.push_back("peer.address " + address->to_string() +
-                           " is this node's own: name the other node's address there");
+  const InterfaceTable& table = monitor_->table();
+  for (const VirtualRouterConfig& router : config_.virtual_routers) {
+    for (const IpAddress& peer : peers_of(config_, router)) {
+      if (table.is_own(peer))
+        warnings.push_back(router.name + ": the peer's address " + peer.to_string() +
+                           " is this node's own: name the other node's address");
+      else if (!table.is_neighbour(router.interface, peer))
+        warnings.push_back(router.name + ": the peer's address " + peer.to_string() + " is in no network of " +
+                           router.interface + ": give the virtual router a peer = { address = \"…\"; } of its own");
+    }
   }
   return status;
 }

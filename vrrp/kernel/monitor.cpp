@@ -122,6 +122,15 @@ bool InterfaceTable::is_own(const IpAddress& address) const {
   return false;
 }
 
+bool InterfaceTable::is_neighbour(const std::string& interface, const IpAddress& address) const {
+  for (const auto& [index, entry] : links_) {
+    if (entry.link.name != interface) continue;
+    return std::any_of(entry.addresses.begin(), entry.addresses.end(),
+                       [&](const auto& own) { return own.first.contains(address); });
+  }
+  return true;
+}
+
 std::optional<IpAddress> InterfaceTable::source(const Link& link, IpFamily family) const {
   struct Rank {
     bool is_far = true;  // not in a peer's network

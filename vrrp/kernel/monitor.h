@@ -42,6 +42,9 @@ class InterfaceTable {
   bool has(int interface_index, const IpPrefix& prefix) const;
   bool is_own(const IpAddress& address) const;  // held by an interface of this node, and not as a virtual one
 
+  // Whether the address is in a network of the interface. True as well when there is no such interface to ask.
+  bool is_neighbour(const std::string& interface, const IpAddress& address) const;
+
   // Every address that went since the last call, in order; it may be there again.
   struct Removed {
     int interface_index = 0;
