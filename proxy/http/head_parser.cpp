@@ -92,7 +92,7 @@ class HeadParser {
   ParseResult fields(std::size_t& at, FieldTable& out);
   HeadError name_error(std::size_t begin, std::size_t end) const;
   ParseResult framing(const FieldTable& fields, std::uint8_t minor_version, std::uint64_t& content_length) const;
-  bool connection_options(Slice value, ConnectionOptions& out) const;
+  ParseResult connection_options(Slice value, ConnectionOptions& out) const;
   std::string_view text(std::size_t begin, std::size_t end) const { return {data_ + begin, end - begin}; }
 
   const char* data_;
@@ -291,8 +291,9 @@ ParseResult HeadParser::fields(std::size_t& at, FieldTable& out) {
       if (field.id == FieldName::host) return refuse(HeadError::repeated_host);
     }
     out.present |= std::uint64_t{1} << static_cast<int>(field.id);
-    if (field.id == FieldName::connection && !connection_options(field.value, out.connection)) {
-      return refuse(HeadError::too_many_connection_options);
+    if (field.id == FieldName::connection) {
+      auto result = connection_options(field.value, out.connection);
+      if (result.status != ParseStatus::complete) return result;
     }
     at = line_end + 2;
   }
@@ -308,17 +309,25 @@ HeadError HeadParser::name_error(std::size_t begin, std::size_t end) const {
   return c == ':' ? HeadError::empty_field_name : HeadError::bad_field_name;
 }
 
-bool HeadParser::connection_options(Slice value, ConnectionOptions& out) const {
-  return for_each_element(value.in(data_), [&](std::string_view option) {
-    if (equal_ignoring_case(option, "close")) return out.close = true;
+// RFC 9110 section 7.6.1. What is no list of tokens could hide a name, so it is refused.
+ParseResult HeadParser::connection_options(Slice value, ConnectionOptions& out) const {
+  ParseResult result = kComplete;
+  for_each_element(value.in(data_), [&](std::string_view option) {
     if (equal_ignoring_case(option, "keep-alive")) return out.keep_alive = true;
+    if (equal_ignoring_case(option, "close")) return out.close = true;
     if (equal_ignoring_case(option, "upgrade")) return out.upgrade = true;
     if (equal_ignoring_case(option, "te")) return out.te = true;
-    if (out.count == ConnectionOptions::kNamesMax) return false;
-    auto begin = static_cast<std::size_t>(option.data() - data_);
-    out.names[out.count++] = slice(begin, begin + option.size());
-    return true;
+    if (!is_token(option)) {
+      result = refuse(HeadError::bad_connection);
+    } else if (out.count == ConnectionOptions::kNamesMax) {
+      result = refuse(HeadError::too_many_connection_options);
+    } else {
+      auto begin = static_cast<std::size_t>(option.data() - data_);
+      out.names[out.count++] = slice(begin, begin + option.size());
+    }
+    return result.status == ParseStatus::complete;
   });
+  return result;
 }
 
 ParseResult HeadParser::framing(const FieldTable& fields, std::uint8_t minor_version,
@@ -433,6 +442,8 @@ const char* to_string(HeadError error) {
       return "unknown_transfer_coding";
     case HeadError::chunked_not_final:
       return "chunked_not_final";
+    case HeadError::bad_connection:
+      return "bad_connection";
     case HeadError::too_many_connection_options:
       return "too_many_connection_options";
   }

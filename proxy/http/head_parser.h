@@ -47,6 +47,7 @@ enum class HeadError : std::uint8_t {
   transfer_encoding_in_http10,
   unknown_transfer_coding,
   chunked_not_final,
+  bad_connection,
   too_many_connection_options,
 };
 inline constexpr std::size_t kHeadErrors = static_cast<std::size_t>(HeadError::too_many_connection_options) + 1;

@@ -195,6 +195,9 @@ TEST(HeadParser, RefusesWhatIsAmbiguous) {
       {"CONNECT / HTTP/1.1\r\n", HeadError::bad_target},
       {"CONNECT a HTTP/1.1\r\n", HeadError::bad_target},
       {"CONNECT http://a:1/ HTTP/1.1\r\n", HeadError::bad_target},
+      {with_fields("Connection: close x\r\n"), HeadError::bad_connection},
+      {with_fields("Connection: \"close\"\r\n"), HeadError::bad_connection},
+      {with_fields("Connection: close; x\r\n"), HeadError::bad_connection},
       {with_fields("Connection: 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17\r\n"),
        HeadError::too_many_connection_options},
   };
