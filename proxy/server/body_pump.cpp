@@ -1,0 +1,127 @@
+#include "proxy/server/body_pump.h"
+
+#include <charconv>
+
+namespace vipair::proxy {
+
+namespace {
+constexpr std::size_t kRunsMax = 16;  // runs of payload framed as one chunk
+constexpr std::string_view kLineEnd = "\r\n";
+constexpr std::string_view kLastChunk = "0\r\n";
+}  // namespace
+
+void BodyPump::start(InputBuffer& buffer, http::BodyFraming framing, bool chunked_out, std::uint64_t payload_max,
+                     TimePoint now) {
+  buffer_ = &buffer;
+  last_read_ = last_write_ = now;
+  decoder_ = http::BodyDecoder(framing);
+  chunked_out_ = chunked_out;
+  payload_max_ = payload_max;
+  expected_ = framing.framing == http::Framing::content_length ? framing.length : 0;
+  last_framed_ = read_was_full_ = false;
+  framed_bytes_ = 0;
+  sent_bytes_ = 0;
+  end_ = End::none;
+  error_number_ = 0;
+}
+
+bool BodyPump::pump(Stream& source, Stream& sink, TimePoint now) {
+  if (end_ != End::none) return false;
+  bool moved = false;
+  if (framed_bytes_ == 0 && !last_framed_) {
+    if (buffer_->empty() && output_.empty() && !decoder_.is_complete() && source.can_read()) {
+      moved = read(source, now);
+    }
+    if (end_ == End::none && (!buffer_->empty() || decoder_.is_complete())) moved |= frame();
+    if (end_ != End::none) return true;
+  }
+  if (!output_.empty() && sink.can_write()) moved |= flush(sink, now);
+  if (end_ == End::none && output_.empty()) {
+    buffer_->consume(framed_bytes_);
+    framed_bytes_ = 0;
+    if (last_framed_) finish(End::complete);
+  }
+  return moved || end_ != End::none;
+}
+
+bool BodyPump::read(Stream& source, TimePoint now) {
+  const bool much_is_left = expected_ > decoder_.payload_bytes() + BufferPool::kSmall;
+  const std::size_t wanted = much_is_left || read_was_full_ ? BufferPool::kLarge : BufferPool::kSmall;
+  if (buffer_->capacity() < wanted) buffer_->reserve(wanted);
+  const std::span<char> room = buffer_->room();
+  const IoResult result = source.try_read(room);
+  switch (result.status) {
+    case IoResult::Status::ok:
+      buffer_->produced(result.bytes);
+      read_was_full_ = result.bytes == room.size();
+      last_read_ = now;
+      return true;
+    case IoResult::Status::would_block:
+      return false;
+    case IoResult::Status::eof:
+      if (!decoder_.finish_at_close()) finish(End::source_closed);
+      return true;
+    case IoResult::Status::error:
+      error_number_ = result.error;
+      finish(End::source_failed);
+      return true;
+  }
+  return false;
+}
+
+// Puts what the buffer holds of the body into the output, as one chunk when the sink gets chunks.
+bool BodyPump::frame() {
+  std::array<std::string_view, kRunsMax> runs;
+  std::size_t count = 0, payload = 0;
+  while (!decoder_.is_complete() && count < kRunsMax) {
+    const http::BodyDecoder::Step step = decoder_.decode(buffer_->view().substr(framed_bytes_));
+    framed_bytes_ += step.consumed;
+    if (step.error) {
+      framing_error_ = *step.error;
+      finish(End::bad_framing);
+      return true;
+    }
+    if (!step.payload.empty()) {
+      runs[count++] = step.payload;
+      payload += step.payload.size();
+    }
+    if (step.consumed == 0) break;
+  }
+  if (decoder_.payload_bytes() > payload_max_) {
+    finish(End::too_large);
+    return true;
+  }
+  if (chunked_out_ && payload > 0) {
+    char* const begin = chunk_size_.data();
+    char* end = std::to_chars(begin, begin + 16, payload, 16).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+    output_.add({begin, static_cast<std::size_t>(end - begin)});
+  }
+  for (std::size_t i = 0; i < count; ++i) output_.add(runs[i]);
+  if (chunked_out_ && payload > 0) output_.add(kLineEnd);
+  if (decoder_.is_complete()) {
+    last_framed_ = true;
+    if (chunked_out_) {
+      output_.add(kLastChunk);
+      output_.add(decoder_.trailers());
+      output_.add(kLineEnd);
+    }
+  }
+  return framed_bytes_ > 0 || last_framed_;
+}
+
+bool BodyPump::flush(Stream& sink, TimePoint now) {
+  const IoResult result = output_.flush(sink);
+  if (result.status == IoResult::Status::ok) {
+    sent_bytes_ += result.bytes;
+    last_write_ = now;
+    return true;
+  }
+  if (result.status == IoResult::Status::would_block) return false;
+  error_number_ = result.error;
+  finish(End::sink_failed);
+  return true;
+}
+
+}  // namespace vipair::proxy

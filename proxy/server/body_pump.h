@@ -1,0 +1,73 @@
+#pragma once
+// One direction of an exchange after its head: takes bytes from a source, finds the end of the body, frames it anew
+// and gives it to a sink, with one bounded buffer between them. What the sink does not take is not read from the
+// source.
+//
+// Chunked bodies are always framed anew (RFC 9112 section 7.1): chunk extensions go, trailers stay, and what leaves
+// can have no other reading than ours.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "proxy/http/body.h"
+#include "proxy/server/buffer_pool.h"
+#include "proxy/server/output.h"
+
+namespace vipair::proxy {
+
+class BodyPump {
+ public:
+  enum class End : std::uint8_t {
+    none,           // still running
+    complete,       // every byte, framing included, was given to the sink
+    bad_framing,    // framing_error()
+    too_large,      // more payload than allowed
+    source_closed,  // it closed before the body ended
+    source_failed,  // error_number()
+    sink_failed,    // error_number()
+  };
+
+  // `output` may hold the head already, which then leaves together with the first of the body.
+  explicit BodyPump(Output& output) : output_(output) {}
+
+  // `buffer` holds what the source sent after its head; what follows the body stays in it.
+  void start(InputBuffer& buffer, http::BodyFraming framing, bool chunked_out, std::uint64_t payload_max,
+             TimePoint now);
+  // Moves what can be moved now, at most one read and one write. True: something moved, or the end is new.
+  bool pump(Stream& source, Stream& sink, TimePoint now);
+
+  End end() const { return end_; }
+  http::BodyError framing_error() const { return framing_error_; }
+  int error_number() const { return error_number_; }
+  std::uint64_t payload_bytes() const { return decoder_.payload_bytes(); }
+  std::uint64_t sent_bytes() const { return sent_bytes_; }  // to the sink, head and framing included
+  bool waits_for_sink() const { return !output_.empty(); }
+  bool source_is_complete() const { return decoder_.is_complete(); }
+  TimePoint last_read() const { return last_read_; }
+  TimePoint last_write() const { return last_write_; }
+
+ private:
+  bool flush(Stream& sink, TimePoint now);
+  bool read(Stream& source, TimePoint now);
+  bool frame();
+  void finish(End end) { end_ = end; }
+
+  InputBuffer* buffer_ = nullptr;
+  Output& output_;
+  http::BodyDecoder decoder_{http::BodyFraming{}};
+  bool chunked_out_ = false;
+  bool last_framed_ = false;  // the end of the body is in the output
+  bool read_was_full_ = false;
+  std::size_t framed_bytes_ = 0;  // of the buffer, referred to by the output
+  std::uint64_t payload_max_ = 0;
+  std::uint64_t expected_ = 0;  // content-length bodies
+  std::uint64_t sent_bytes_ = 0;
+  End end_ = End::none;
+  http::BodyError framing_error_{};
+  int error_number_ = 0;
+  TimePoint last_read_{}, last_write_{};
+  std::array<char, 20> chunk_size_;
+};
+
+}  // namespace vipair::proxy

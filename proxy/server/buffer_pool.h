@@ -1,0 +1,99 @@
+#pragma once
+// The memory bodies and heads flow through: blocks of two sizes, kept by the worker that used them. A freed block
+// is the next one taken, while it is warm. One thread; a pool outlives its blocks.
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "common/base/assert.h"
+
+namespace vipair::proxy {
+
+class BufferPool {
+ public:
+  static constexpr std::size_t kSmall = 16 * 1024;  // a head, a small message
+  static constexpr std::size_t kLarge = 64 * 1024;  // a body
+  static constexpr std::size_t kKeptMax = 256;      // free blocks kept of each size; more go back to the heap
+
+  std::unique_ptr<char[]> take(std::size_t capacity) {
+    std::vector<std::unique_ptr<char[]>>* free = list(capacity);
+    if (free == nullptr || free->empty()) return std::unique_ptr<char[]>(new char[capacity]);
+    std::unique_ptr<char[]> block = std::move(free->back());
+    free->pop_back();
+    return block;
+  }
+  void give_back(std::unique_ptr<char[]> block, std::size_t capacity) {
+    std::vector<std::unique_ptr<char[]>>* free = list(capacity);
+    if (free != nullptr && free->size() < kKeptMax) free->push_back(std::move(block));
+  }
+
+ private:
+  std::vector<std::unique_ptr<char[]>>* list(std::size_t capacity) {
+    return capacity == kSmall ? &small_ : capacity == kLarge ? &large_ : nullptr;
+  }
+  std::vector<std::unique_ptr<char[]>> small_, large_;
+};
+
+// A window [begin, end) of unread bytes in a block of the pool. Holds no memory until it is asked to.
+class InputBuffer {
+ public:
+  explicit InputBuffer(BufferPool& pool) : pool_(&pool) {}
+  InputBuffer(const InputBuffer&) = delete;
+  InputBuffer& operator=(const InputBuffer&) = delete;
+  ~InputBuffer() { release(); }
+
+  const char* data() const { return block_.get() + begin_; }
+  std::size_t size() const { return end_ - begin_; }
+  bool empty() const { return begin_ == end_; }
+  std::string_view view() const { return {data(), size()}; }
+  std::size_t capacity() const { return capacity_; }
+  std::span<char> room() { return {block_.get() + end_, capacity_ - end_}; }
+
+  void produced(std::size_t bytes) {
+    VIPAIR_ASSERT(bytes <= capacity_ - end_, "no more arrives than there was room for");
+    end_ += bytes;
+  }
+  void consume(std::size_t bytes) {
+    VIPAIR_ASSERT(bytes <= size(), "no more is consumed than there is");
+    begin_ += bytes;
+    if (begin_ == end_) begin_ = end_ = 0;
+  }
+  // What was consumed since the last read may be read again: a request that is sent to a second server.
+  struct Mark {
+    std::size_t begin, end;
+  };
+  Mark mark() const { return {begin_, end_}; }
+  void rewind(Mark mark) { begin_ = mark.begin, end_ = mark.end; }
+
+  // Room for at least `capacity` bytes in all, unread ones at the front. Pointers into the buffer become invalid.
+  void reserve(std::size_t capacity) {
+    if (capacity <= capacity_) {
+      if (begin_ == 0) return;
+      std::memmove(block_.get(), data(), size());
+    } else {
+      std::unique_ptr<char[]> block = pool_->take(capacity);
+      if (!empty()) std::memcpy(block.get(), data(), size());
+      if (block_ != nullptr) pool_->give_back(std::move(block_), capacity_);
+      block_ = std::move(block);
+      capacity_ = capacity;
+    }
+    end_ = size();
+    begin_ = 0;
+  }
+  void release() {
+    if (block_ != nullptr) pool_->give_back(std::move(block_), capacity_);
+    block_ = nullptr;
+    capacity_ = begin_ = end_ = 0;
+  }
+
+ private:
+  BufferPool* pool_;
+  std::unique_ptr<char[]> block_;
+  std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
+};
+
+}  // namespace vipair::proxy

@@ -1,0 +1,538 @@
+#include "proxy/server/client_session.h"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+
+#include "proxy/http/body.h"
+#include "proxy/http/forwarding.h"
+#include "proxy/http/pages.h"
+#include "proxy/http/persistence.h"
+
+namespace vipair::proxy {
+
+using policy::Cause;
+using policy::Side;
+using policy::Stage;
+
+ClientSession::ClientSession(WorkerContext& worker, std::unique_ptr<Stream> client, const IpEndpoint& address)
+    : worker_(worker),
+      client_(std::move(client)),
+      waiter_(worker.scheduler),
+      idle_since_(worker.scheduler.now()),
+      address_(address),
+      address_text_(address.address.to_string()),
+      port_text_(std::to_string(address.port)) {
+  ++worker_.session_count;
+  worker_.counters.connections.add();
+  client_->set_waiter(&waiter_);
+}
+
+ClientSession::~ClientSession() {
+  if (request_ != nullptr) {
+    release_connection();
+    if (request_->local != nullptr) worker_.unpin(request_->local);
+    worker_.requests.give_back(std::move(request_));
+  }
+  --worker_.session_count;
+  worker_.counters.connections.subtract();
+}
+
+void ClientSession::start() {
+  task_ = run();
+  task_.start({&ClientSession::on_done, this});
+}
+
+void ClientSession::on_done(void* session) {
+  auto* self = static_cast<ClientSession*>(session);
+  if (std::exception_ptr error = self->task_.error()) {
+    // Out of memory, most likely: it costs this connection, not the others.
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& exception) {
+      log::error(std::string("client session ended by an exception: ") + exception.what());
+    }
+  }
+  self->worker_.finished.push_back(self);
+}
+
+// The life of a client connection. Everything it calls is a plain function that returns at once.
+Task ClientSession::run() {
+  bool goes_on = true;
+  while (goes_on) {
+    while (!has_input()) {
+      if (must_leave()) co_return;
+      const bool is_late = co_await waiter_.activity(idle_deadline());
+      if (is_late && !has_input()) co_return;
+    }
+    if (!begin_head()) co_return;
+    while (request_->state == State::reading_head) {
+      if (read_head()) continue;
+      const bool is_late = co_await waiter_.activity(request_->deadline);
+      if (is_late && !client_->can_read()) on_head_timeout();
+    }
+    int steps = 0;
+    while (request_->state == State::needs_upstream) {
+      connect();
+      while (request_->state == State::connecting) {
+        if (check_connect()) continue;
+        const bool is_late = co_await waiter_.activity(request_->deadline);
+        if (is_late && !check_connect()) on_failure({Side::upstream, Stage::connect, Cause::timed_out, false});
+      }
+      while (request_->state == State::exchanging) {
+        if (step()) {
+          if (++steps % kStepsPerTurnMax == 0) co_await waiter_.yield();
+          continue;
+        }
+        const bool is_late = co_await waiter_.activity(request_->exchange.deadline(now()));
+        if (is_late) request_->exchange.on_deadline(now());
+      }
+    }
+    while (request_->state == State::answering) {
+      if (flush_answer()) continue;
+      const bool is_late = co_await waiter_.activity(request_->deadline);
+      if (is_late) abandon();
+    }
+    goes_on = finish_request();
+  }
+  if (!must_linger_) co_return;
+  // Closing with unread input would reset the connection, and the client might never read our last answer.
+  client_->shutdown_write();
+  const TimePoint linger_until = now() + kLingerMax;
+  std::size_t discarded = 0;
+  while (discard_input(discarded)) {
+    const bool is_late = co_await waiter_.activity(linger_until);
+    if (is_late) co_return;
+  }
+}
+
+// ---- between requests ------------------------------------------------------------------------
+
+bool ClientSession::has_input() const { return request_ != nullptr || client_->can_read(); }
+
+bool ClientSession::must_leave() const {
+  return client_->is_broken() ||
+         (worker_.is_draining && now() >= std::max(idle_since_, worker_.draining_since) + kDrainIdle);
+}
+
+TimePoint ClientSession::idle_deadline() const {
+  const Timeouts& timeouts = worker_.current().snapshot->config.timeouts;
+  const TimePoint deadline = idle_since_ + (has_served_ ? timeouts.keep_alive : timeouts.request_head);
+  return worker_.is_draining ? std::min(deadline, std::max(idle_since_, worker_.draining_since) + kDrainIdle)
+                             : deadline;
+}
+
+// ---- the request's head ----------------------------------------------------------------------
+
+// False: what there is to read is the end.
+bool ClientSession::begin_head() {
+  if (request_ == nullptr) {
+    request_ = worker_.requests.take();
+    request_->exchange.head_in.reserve(BufferPool::kSmall);
+    const IoResult result = client_->try_read(request_->exchange.head_in.room());
+    if (result.status == IoResult::Status::eof || result.status == IoResult::Status::error) return false;
+    request_->exchange.head_in.produced(result.bytes);
+  }
+  request_->started = now();
+  request_->local = worker_.pin();
+  const Timeouts& timeouts = config().timeouts;
+  request_->deadline = (has_served_ ? request_->started : idle_since_) + timeouts.request_head;
+  if (!request_->exchange.head_in.empty()) parse_head();
+  return true;
+}
+
+bool ClientSession::read_head() {
+  if (!client_->can_read()) return false;
+  InputBuffer& in = request_->exchange.head_in;
+  if (in.capacity() == 0) in.reserve(BufferPool::kSmall);
+  if (in.room().empty()) {
+    // The rest of the head needs room: first what was consumed before it, then a larger block.
+    const std::size_t limit = request_->local->snapshot->request_limits.head_bytes_max + BufferPool::kSmall;
+    in.reserve(in.size() < in.capacity() ? in.capacity() : std::min(in.capacity() * 4, limit));
+  }
+  const IoResult result = client_->try_read(in.room());
+  switch (result.status) {
+    case IoResult::Status::would_block:
+      return false;
+    case IoResult::Status::ok:
+      in.produced(result.bytes);
+      parse_head();
+      return true;
+    case IoResult::Status::eof:
+      abandon();
+      return true;
+    case IoResult::Status::error:
+      abandon();
+      return true;
+  }
+  return false;
+}
+
+void ClientSession::parse_head() {
+  Exchange& exchange = request_->exchange;
+  const http::ParseResult parsed = http::parse_request_head(
+      exchange.head_in.view(), request_->local->snapshot->request_limits, exchange.request, request_->head_seen);
+  switch (parsed.status) {
+    case http::ParseStatus::incomplete:
+      request_->head_seen = exchange.head_in.size();
+      return;
+    case http::ParseStatus::error:
+      worker_.counters.refused[static_cast<std::size_t>(parsed.error)].add();
+      answer(http::status_for(parsed.error));
+      return;
+    case http::ParseStatus::complete:
+      request_->head_bytes = exchange.head_in.data();
+      exchange.head_in.consume(exchange.request.size);
+      route_request();
+      return;
+  }
+}
+
+void ClientSession::on_head_timeout() {
+  if (request_->exchange.head_in.empty()) {
+    abandon();
+  } else {
+    on_failure({Side::client, Stage::request_head, Cause::timed_out, false});
+  }
+}
+
+void ClientSession::route_request() {
+  Request& request = *request_;
+  Exchange& exchange = request.exchange;
+  const http::RequestHead& head = exchange.request;
+  const Snapshot& snapshot = *request.local->snapshot;
+  request.client_is_trusted = !snapshot.config.trusted_proxies.empty() && snapshot.trusts(address_.address);
+  request.id = http::request_id_for(head, request.head_bytes, request.client_is_trusted,
+                                    worker_.request_ids.next(request.id_bytes));
+  request.client_persists = http::connection_persists(head);
+  const http::BodyFraming framing = http::body_framing(head);
+
+  auto target = http::canonical_target(head, request.head_bytes, request.path_scratch);
+  if (!target) worker_.counters.bad_targets[static_cast<std::size_t>(target.error())].add();
+  if (target) request.target = *target;
+  const policy::Router::Match match =
+      target ? snapshot.router.match(head.host.host(), request.target.path) : policy::Router::Match{};
+  const Snapshot::Site* site = match.site ? &snapshot.sites[*match.site] : nullptr;
+  const std::uint64_t body_max =
+      site != nullptr ? site->config->request_body_max : snapshot.config.limits.request_body;
+  exchange.begin_request(framing, body_max);
+
+  if (policy::is_refused(head.method)) return answer(405);
+  if (!target) return answer(400);
+  if (http::max_forwards_exhausted(head, request.head_bytes)) return answer(200);
+  if (site == nullptr || !match.route) return answer(404);
+  if (framing.framing == http::Framing::content_length && framing.length > body_max) return answer(413);
+  request.route = &site->routes[*match.route];
+  request.upstream = &request.local->upstreams[request.route->upstream];
+  request.state = State::needs_upstream;
+}
+
+http::ExchangeFacts ClientSession::facts() const {
+  const Request& request = *request_;
+  const http::RequestHead& head = request.exchange.request;
+  http::ExchangeFacts facts;
+  facts.client_address = address_text_;
+  facts.client_port = port_text_;
+  facts.scheme = "http";
+  facts.host = head.host.host();
+  facts.method = head.method_name.in(request.head_bytes);
+  facts.path = request.target.path;
+  facts.query = request.target.query;
+  facts.node = config().node;
+  facts.request_id = request.id;
+  facts.upstream = request.server->server().upstream;
+  facts.upstream_address = request.server->server().text;
+  facts.client_is_trusted = request.client_is_trusted;
+  return facts;
+}
+
+// ---- the upstream ----------------------------------------------------------------------------
+
+void ClientSession::connect() {
+  Request& request = *request_;
+  const bool was_reused = request.connection_is_reused;
+  const auto& servers = request.upstream->servers;
+  ++request.attempts;
+  if (was_reused) {
+    // The server closed an idle connection: that says nothing about the server, a fresh one will do.
+    worker_.counters.retries.add();
+  } else {
+    std::vector<policy::ServerState>& states = worker_.server_states;
+    states.clear();
+    std::optional<std::size_t> excluded;
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+      states.push_back({true, servers[i]->avoid_until()});
+      if (servers[i].get() == request.server) excluded = i;
+    }
+    if (request.attempts > 1) worker_.counters.retries.add();
+    const auto picked = request.upstream->balancer.pick(states, now(), excluded);
+    if (!picked) return on_failure({Side::upstream, Stage::pick, Cause::no_server, false});
+    request.server = servers[*picked].get();
+  }
+  Server::Slot& slot = request.server->slot();
+  request.connection = was_reused ? nullptr : request.server->take_idle();
+  request.connection_is_reused = request.connection != nullptr;
+  if (request.connection_is_reused) {
+    slot.reuses.add();
+  } else {
+    int error = 0;
+    request.connection = worker_.connector(request.server->server().endpoint, error);
+    if (request.connection == nullptr) {
+      return on_failure({Side::upstream, Stage::connect, cause_of(error), false});
+    }
+    slot.connects.add();
+  }
+  slot.active.add();
+  request.connection->set_waiter(&waiter_);
+  if (request.connection_is_reused) return begin_sending();
+  const proxy::Upstream& upstream = *request.local->snapshot->upstreams[request.route->upstream].config;
+  request.deadline = now() + upstream.connect_timeout;
+  request.state = State::connecting;
+}
+
+bool ClientSession::check_connect() {
+  Request& request = *request_;
+  if (client_->is_broken()) {
+    on_failure({Side::client, Stage::response_head, Cause::reset, false});
+  } else if (request.connection->is_broken()) {
+    const int error = request.connection->connect_result();
+    on_failure({Side::upstream, Stage::connect, error == 0 ? Cause::reset : cause_of(error), false});
+  } else if (request.connection->can_write()) {
+    begin_sending();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void ClientSession::begin_sending() {
+  Request& request = *request_;
+  Exchange& exchange = request.exchange;
+  exchange.upstream_head.clear();
+  http::request_for_upstream(exchange.upstream_head, exchange.request, request.head_bytes, facts(),
+                             request.route->request_headers);
+  const proxy::Upstream& upstream = *request.local->snapshot->upstreams[request.route->upstream].config;
+  exchange.begin_sending(config().timeouts, upstream.response_head_timeout, config().limits.body_rate_min,
+                         request.local->snapshot->response_limits, now());
+  request.server->slot().requests.add();
+  request.state = State::exchanging;
+}
+
+bool ClientSession::step() {
+  Request& request = *request_;
+  switch (request.exchange.step(*client_, *request.connection, now())) {
+    case Exchange::Step::idle:
+      return false;
+    case Exchange::Step::moved:
+      return true;
+    case Exchange::Step::interim_response:
+      on_interim_response();
+      return true;
+    case Exchange::Step::response_head:
+      on_response_head();
+      return true;
+    case Exchange::Step::complete:
+      on_complete();
+      return true;
+    case Exchange::Step::failed:
+      on_failure(*request.exchange.failure());
+      return true;
+  }
+  return false;
+}
+
+void ClientSession::on_interim_response() {
+  Exchange& exchange = request_->exchange;
+  exchange.client_head.clear();
+  const http::ClientConnection connection{exchange.request.minor_version, exchange.request.method, true,
+                                          worker_.date()};
+  // Nothing is written for a client that does not know of 1xx.
+  (void)http::interim_for_client(exchange.client_head, exchange.response, exchange.upstream_in.data(), connection,
+                                 facts());
+  exchange.send_interim_response(now());
+}
+
+void ClientSession::on_response_head() {
+  Request& request = *request_;
+  Exchange& exchange = request.exchange;
+  exchange.client_head.clear();
+  // A body that is still on its way would have to be read to its end: the upstream has answered without it.
+  const bool may_persist = request.client_persists && !worker_.announces_close && exchange.request_was_received();
+  const http::ClientConnection connection{exchange.request.minor_version, exchange.request.method, may_persist,
+                                          worker_.date()};
+  const http::ResponseFraming framing =
+      http::response_for_client(exchange.client_head, exchange.response, exchange.upstream_in.data(), connection,
+                                facts(), request.route->response_headers);
+  request.client_persists = framing.persists;
+  request.connection_persists = http::connection_persists(exchange.response, exchange.request.method);
+  request.status = exchange.response.status;
+  request.server->mark_working();
+  exchange.send_response(http::body_framing(exchange.response, exchange.request.method),
+                         framing.body.framing == http::Framing::chunked, now());
+}
+
+void ClientSession::on_complete() {
+  Request& request = *request_;
+  request.must_linger = !request.exchange.request_was_received();
+  if (request.connection_persists && request.exchange.request_was_sent() && request.exchange.upstream_in.empty()) {
+    request.server->slot().active.subtract();
+    request.server->give_back(std::move(request.connection), now());
+  }
+  release_connection();
+  request.state = State::done;
+}
+
+void ClientSession::on_failure(const policy::ProxyError& error) {
+  Request& request = *request_;
+  Exchange& exchange = request.exchange;
+  worker_.counters
+      .failed[static_cast<std::size_t>(error.side)][static_cast<std::size_t>(error.stage)]
+             [static_cast<std::size_t>(error.cause)]
+      .add();
+  const bool is_reused = request.connection_is_reused;
+  const bool is_exchanging = request.state == State::exchanging;
+  if (error.side == Side::upstream && request.server != nullptr) {
+    request.server->slot().failures.add();
+    if (error.stage == Stage::connect) {
+      const proxy::Upstream& upstream = *request.local->snapshot->upstreams[request.route->upstream].config;
+      request.server->avoid_until(now() + upstream.avoid_failed);
+    }
+  }
+  const policy::Attempt attempt{request.attempts, is_reused, is_exchanging && exchange.upstream_has_spoken(),
+                                exchange.request.method, !is_exchanging || exchange.is_replayable()};
+  const bool retries = policy::may_retry(error, attempt);
+  worker_.report_failure(error, request.server, retries);
+  release_connection();
+  if (retries) {
+    request.state = State::needs_upstream;
+    return;
+  }
+  const auto status = policy::status_for(error, exchange.response_has_begun());
+  if (status) return answer(*status);
+  // Whatever the client has of a response must not look complete.
+  if (exchange.response_has_begun()) request.must_abort = true;
+  abandon();
+}
+
+void ClientSession::release_connection() {
+  if (request_->connection == nullptr) return;
+  request_->connection.reset();
+  request_->server->slot().active.subtract();
+}
+
+// ---- an answer of our own --------------------------------------------------------------------
+
+void ClientSession::answer(int status) {
+  Request& request = *request_;
+  Exchange& exchange = request.exchange;
+  const bool has_head = request.head_bytes != nullptr;
+  // A request whose end was not seen cannot be followed by another.
+  const bool body_was_skipped = has_head && exchange.skip_body();
+  request.client_persists =
+      body_was_skipped && request.client_persists && !worker_.announces_close && status != 408;
+  request.must_linger = !body_was_skipped;
+  request.status = status;
+  http::PageContext page;
+  page.is_head = has_head && exchange.request.method == http::Method::head;
+  page.minor_version = has_head ? exchange.request.minor_version : std::uint8_t{1};
+  page.closes = !request.client_persists;
+  page.date = worker_.date();
+  page.request_id = request.id.empty() ? worker_.request_ids.next(request.id_bytes) : request.id;
+  request.id = page.request_id;
+  exchange.client_head.clear();
+  if (status == 200) {
+    http::options_answer(exchange.client_head, page);
+  } else {
+    http::error_page(exchange.client_head, status, page);
+  }
+  exchange.to_client.clear();
+  exchange.to_client.add(exchange.client_head.view());
+  request.deadline = now() + config().timeouts.write_idle;
+  request.state = State::answering;
+}
+
+bool ClientSession::flush_answer() {
+  Request& request = *request_;
+  if (!client_->can_write()) return false;
+  const IoResult result = request.exchange.to_client.flush(*client_);
+  if (result.status == IoResult::Status::would_block) return false;
+  if (result.status == IoResult::Status::error) {
+    abandon();
+    return true;
+  }
+  request.answer_bytes += result.bytes;
+  if (request.exchange.to_client.empty()) request.state = State::done;
+  return true;
+}
+
+void ClientSession::abandon() {
+  request_->client_persists = request_->must_linger = false;
+  request_->state = State::done;
+}
+
+// ---- the end ---------------------------------------------------------------------------------
+
+bool ClientSession::finish_request() {
+  Request& request = *request_;
+  Exchange& exchange = request.exchange;
+  const bool goes_on = request.client_persists && !request.must_abort;
+  WorkerCounters& counters = worker_.counters;
+  if (request.head_bytes != nullptr || request.status != 0) {
+    counters.requests.add();
+    const bool was_answered = request.status != 0 && !(request.must_abort && !exchange.response_has_begun());
+    counters.bytes_from_clients.add(exchange.request_payload());
+    counters.bytes_to_clients.add(request.answer_bytes + exchange.response_payload());
+    counters.responses[was_answered ? static_cast<std::size_t>(request.status / 100) : 0].add();
+    if (worker_.access_log != nullptr && worker_.access_log->is_enabled()) log_request();
+  }
+  if (request.must_abort) client_->abort_on_close();
+  must_linger_ = !goes_on && request.must_linger;
+  worker_.unpin(request.local);
+  request.reset();
+  if (exchange.head_in.empty()) worker_.requests.give_back(std::move(request_));
+  idle_since_ = now();
+  has_served_ = true;
+  return goes_on;
+}
+
+void ClientSession::log_request() const {
+  const Request& request = *request_;
+  const Exchange& exchange = request.exchange;
+  LogEntry entry;
+  entry.time = worker_.wall_time();
+  entry.duration = now() - request.started;
+  entry.client = address_;
+  entry.status = static_cast<std::uint16_t>(request.status != 0 ? request.status : 499);
+  entry.request_id = request.id;
+  if (request.server != nullptr) entry.upstream = request.server->server().text;
+  if (const char* bytes = request.head_bytes; bytes != nullptr) {
+    const http::RequestHead& head = exchange.request;
+    entry.minor_version = head.minor_version;
+    entry.method = head.method_name.in(bytes);
+    entry.target = head.target.in(bytes);
+    entry.host = head.host.host();
+    if (const http::Field* field = head.fields.find(http::FieldName::referer))
+      entry.referer = field->value.in(bytes);
+    if (const http::Field* field = head.fields.find(http::FieldName::user_agent)) {
+      entry.user_agent = field->value.in(bytes);
+    }
+  }
+  entry.request_bytes = exchange.request_payload();
+  entry.response_bytes = request.answer_bytes + exchange.response_payload();
+  if (!worker_.access_log->ring(worker_.index).push(entry)) worker_.counters.log_lines_lost.add();
+}
+
+// False: there is nothing to wait for any more.
+bool ClientSession::discard_input(std::size_t& discarded) {
+  std::array<char, 4096> nowhere;
+  while (client_->can_read()) {
+    const IoResult result = client_->try_read(nowhere);
+    if (result.status == IoResult::Status::would_block) return true;
+    if (result.status != IoResult::Status::ok) return false;
+    discarded += result.bytes;
+    if (discarded > kLingerBytesMax) return false;
+  }
+  return true;
+}
+
+}  // namespace vipair::proxy

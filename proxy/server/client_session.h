@@ -1,0 +1,86 @@
+#pragma once
+// One client connection from accept to close: one coroutine, one frame, however many requests. Between requests it
+// holds no buffer. Belongs to its worker, which destroys it after its coroutine has ended.
+
+#include <memory>
+#include <string>
+
+#include "common/base/ip_address.h"
+#include "proxy/http/exchange_facts.h"
+#include "proxy/server/intrusive_list.h"
+#include "proxy/server/request.h"
+#include "proxy/server/stream.h"
+#include "proxy/server/task.h"
+#include "proxy/server/worker_context.h"
+
+namespace vipair::proxy {
+
+inline constexpr Duration kDrainIdle = std::chrono::seconds(1);   // while draining, idle for so long: closed
+inline constexpr Duration kLingerMax = std::chrono::seconds(2);   // for a client to read the last answer
+inline constexpr std::size_t kLingerBytesMax = 16 * 1024 * 1024;  // read and thrown away meanwhile
+inline constexpr int kStepsPerTurnMax = 16;                       // then others run: 1 MiB at most
+
+class ClientSession : public ListHook {
+ public:
+  ClientSession(WorkerContext& worker, std::unique_ptr<Stream> client, const IpEndpoint& address);
+  ~ClientSession();
+
+  void start();                    // runs up to its first wait
+  void wake() { waiter_.wake(); }  // the worker's mind changed: look again at what is waited for
+  bool is_idle() const { return request_ == nullptr; }
+
+ private:
+  using State = Request::State;
+
+  Task run();
+  static void on_done(void* session);
+  TimePoint now() const { return worker_.scheduler.now(); }
+  const Config& config() const { return request_->local->snapshot->config; }
+  http::ExchangeFacts facts() const;
+
+  // between requests
+  bool has_input() const;
+  bool must_leave() const;
+  TimePoint idle_deadline() const;
+
+  // the request's head
+  bool begin_head();
+  bool read_head();  // false: nothing to do until something happens
+  void parse_head();
+  void on_head_timeout();
+  void route_request();
+
+  // the upstream
+  void connect();
+  bool check_connect();  // false: nothing to do until something happens
+  void begin_sending();
+  bool step();  // false: nothing to do until something happens
+  void on_response_head();
+  void on_interim_response();
+  void on_complete();
+  void on_failure(const policy::ProxyError& error);
+  void release_connection();
+
+  // an answer of our own
+  void answer(int status);
+  bool flush_answer();
+  void abandon();  // there is nobody to answer
+
+  // the end
+  bool finish_request();  // true: the connection waits for the next one
+  void log_request() const;
+  bool discard_input(std::size_t& discarded);
+
+  WorkerContext& worker_;
+  std::unique_ptr<Stream> client_;
+  Waiter waiter_;
+  std::unique_ptr<Request> request_;  // nullptr while idle
+  TimePoint idle_since_;
+  IpEndpoint address_;
+  std::string address_text_, port_text_;
+  bool has_served_ = false;
+  bool must_linger_ = false;
+  Task task_;
+};
+
+}  // namespace vipair::proxy

@@ -1,0 +1,49 @@
+#pragma once
+// Numbers that one worker writes and the main thread reads. No locked instruction: there is one writer.
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "proxy/http/head_parser.h"
+#include "proxy/http/target.h"
+#include "proxy/policy/retry.h"
+
+namespace vipair::proxy {
+
+class Counter {
+ public:
+  void add(std::uint64_t amount = 1) { value_.store(get() + amount, std::memory_order_relaxed); }
+  void subtract(std::uint64_t amount = 1) { value_.store(get() - amount, std::memory_order_relaxed); }
+  std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+inline constexpr std::size_t kSides = static_cast<std::size_t>(policy::Side::proxy) + 1;
+inline constexpr std::size_t kStages = static_cast<std::size_t>(policy::Stage::response_body) + 1;
+inline constexpr std::size_t kCauses = static_cast<std::size_t>(policy::Cause::internal) + 1;
+
+struct AcceptCounters {
+  Counter accepted;
+  Counter failed;        // connections that died before we took them, and the like
+  Counter out_of_files;  // EMFILE, ENFILE, ENOBUFS, ENOMEM: accepting pauses, the kernel keeps the queue
+  Counter at_limit;      // pauses because of limits.connections
+};
+
+struct alignas(64) WorkerCounters {
+  AcceptCounters accept;
+  Counter connections;  // clients now
+  Counter requests;
+  std::array<Counter, 6> responses;                // by first digit; 0: none was sent, the client went away
+  std::array<Counter, http::kHeadErrors> refused;  // request heads by reason
+  std::array<Counter, http::kTargetErrors> bad_targets;
+  // exchanges and attempts that failed, by side, stage and cause
+  std::array<std::array<std::array<Counter, kCauses>, kStages>, kSides> failed;
+  Counter retries;
+  Counter bytes_from_clients, bytes_to_clients;  // payload
+  Counter log_lines_lost;
+};
+
+}  // namespace vipair::proxy

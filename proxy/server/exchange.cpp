@@ -1,0 +1,305 @@
+#include "proxy/server/exchange.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace vipair::proxy {
+
+using policy::Cause;
+using policy::Side;
+using policy::Stage;
+
+Cause cause_of(int error_number) {
+  switch (error_number) {
+    case ECONNREFUSED:
+      return Cause::refused;
+    case ECONNRESET:
+    case EPIPE:
+      return Cause::reset;
+    case ETIMEDOUT:
+      return Cause::timed_out;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case EADDRNOTAVAIL:
+    case EACCES:
+    case EPERM:
+      return Cause::unreachable;
+    default:
+      return Cause::internal;
+  }
+}
+
+void Exchange::begin_request(http::BodyFraming framing, std::uint64_t body_max) {
+  framing_ = framing;
+  body_max_ = body_max;
+  const bool is_whole = framing.framing == http::Framing::none ||
+                        (framing.framing == http::Framing::content_length && framing.length <= head_in.size());
+  body_source_ = is_whole ? &head_in : &body_in;
+  if (!is_whole && !head_in.empty()) {
+    // What came of the body moves out of the way: the head stays where it is until the exchange is over.
+    body_in.reserve(std::max(head_in.size(), BufferPool::kSmall));
+    std::memcpy(body_in.room().data(), head_in.data(), head_in.size());
+    body_in.produced(head_in.size());
+    head_in.consume(head_in.size());
+  }
+  body_mark_ = head_in.mark();
+}
+
+void Exchange::begin_sending(const Timeouts& timeouts, Duration response_head_timeout, std::uint64_t body_rate_min,
+                             const http::HeadLimits& response_limits, TimePoint now) {
+  timeouts_ = &timeouts;
+  response_head_timeout_ = response_head_timeout;
+  body_rate_min_ = body_rate_min;
+  response_limits_ = response_limits;
+  failure_.reset();
+  phase_ = ResponsePhase::head;
+  sending_has_begun_ = true;
+  request_ended_ = request_was_sent_ = upstream_has_spoken_ = false;
+  // A client that expects 100 (Continue) may wait for as long as the upstream takes to say so.
+  awaits_continue_ = request.fields.has(http::FieldName::expect) && !is_replayable();
+  send_error_ = 0;
+  head_seen_ = 0;
+  interim_responses_ = 0;
+  last_interim_ = rate_since_ = now;
+  rate_bytes_ = 0;
+  if (is_replayable()) head_in.rewind(body_mark_);
+  upstream_in.release();
+  to_upstream.clear();
+  to_client.clear();
+  to_upstream.add(upstream_head.view());
+  request_body.start(*body_source_, framing_, framing_.framing == http::Framing::chunked, body_max_, now);
+}
+
+bool Exchange::skip_body() {
+  if (!is_replayable()) return request_was_received();
+  head_in.rewind(body_mark_);
+  if (framing_.framing == http::Framing::content_length) head_in.consume(framing_.length);
+  return true;
+}
+
+void Exchange::send_interim_response(TimePoint now) {
+  upstream_in.consume(response.size);
+  to_client.add(client_head.view());
+  last_interim_ = now;
+  awaits_continue_ = false;
+}
+
+void Exchange::send_response(http::BodyFraming framing, bool chunked, TimePoint now) {
+  upstream_in.consume(response.size);
+  to_client.add(client_head.view());
+  phase_ = ResponsePhase::body;
+  response_body.start(upstream_in, framing, chunked, kUnlimited, now);
+}
+
+Exchange::Step Exchange::step(Stream& client, Stream& upstream, TimePoint now) {
+  Step event = Step::idle;
+  if (client.is_broken()) fail(Side::client, Stage::response_body, Cause::reset);
+  bool moved = !failure_ && pump_request(client, upstream, now);
+  if (!failure_) moved |= pump_response(client, upstream, now, event);
+  if (failure_) return Step::failed;
+  if (event != Step::idle) return event;
+  return moved ? Step::moved : Step::idle;
+}
+
+bool Exchange::pump_request(Stream& client, Stream& upstream, TimePoint now) {
+  if (request_ended_) return false;
+  const bool moved = request_body.pump(client, upstream, now);
+  switch (request_body.end()) {
+    case BodyPump::End::none:
+      break;
+    case BodyPump::End::complete:
+      request_ended_ = request_was_sent_ = true;
+      break;
+    case BodyPump::End::bad_framing:
+      fail(Side::client, Stage::request_body, Cause::bad_message);
+      break;
+    case BodyPump::End::too_large:
+      fail(Side::client, Stage::request_body, Cause::too_large);
+      break;
+    case BodyPump::End::source_closed:
+      fail(Side::client, Stage::request_body, Cause::closed);
+      break;
+    case BodyPump::End::source_failed:
+      fail(Side::client, Stage::request_body, cause_of(request_body.error_number()));
+      break;
+    case BodyPump::End::sink_failed:
+      // It may have answered before it closed (413, 401): what it said is read first.
+      request_ended_ = true;
+      send_error_ = request_body.error_number();
+      break;
+  }
+  return moved;
+}
+
+bool Exchange::pump_response(Stream& client, Stream& upstream, TimePoint now, Step& event) {
+  if (phase_ == ResponsePhase::head) {
+    if (to_client.empty()) return read_response_head(upstream, event);
+    if (!client.can_write()) return false;
+    const IoResult result = to_client.flush(client);
+    if (result.status == IoResult::Status::error) {
+      fail(Side::client, Stage::response_head, cause_of(result.error));
+      return true;
+    }
+    if (result.status == IoResult::Status::would_block) return false;
+    response_has_begun_ = true;
+    last_interim_ = now;
+    return true;
+  }
+  const bool moved = response_body.pump(upstream, client, now);
+  if (response_body.sent_bytes() > 0) response_has_begun_ = true;
+  switch (response_body.end()) {
+    case BodyPump::End::none:
+      break;
+    case BodyPump::End::complete:
+      event = Step::complete;
+      break;
+    case BodyPump::End::sink_failed:
+      fail(Side::client, Stage::response_body, cause_of(response_body.error_number()));
+      break;
+    case BodyPump::End::source_closed:
+      fail(Side::upstream, Stage::response_body, Cause::closed);
+      break;
+    case BodyPump::End::source_failed:
+      fail(Side::upstream, Stage::response_body, cause_of(response_body.error_number()));
+      break;
+    case BodyPump::End::bad_framing:
+    case BodyPump::End::too_large:
+      fail(Side::upstream, Stage::response_body, Cause::bad_message);
+      break;
+  }
+  return moved;
+}
+
+bool Exchange::read_response_head(Stream& upstream, Step& event) {
+  bool moved = false;
+  if (upstream_in.empty() || head_seen_ == upstream_in.size()) {
+    if (!upstream.can_read()) return false;
+    if (upstream_in.capacity() == 0) upstream_in.reserve(BufferPool::kSmall);
+    if (upstream_in.room().empty()) {
+      upstream_in.reserve(upstream_in.capacity() < response_limits_.head_bytes_max
+                              ? upstream_in.capacity() * 4
+                              : response_limits_.head_bytes_max + BufferPool::kSmall);
+    }
+    const Stage stage = send_error_ != 0 ? Stage::request_body : Stage::response_head;
+    const IoResult result = upstream.try_read(upstream_in.room());
+    switch (result.status) {
+      case IoResult::Status::would_block:
+        return false;
+      case IoResult::Status::eof:
+        fail(Side::upstream, stage, send_error_ != 0 ? cause_of(send_error_) : Cause::closed);
+        return true;
+      case IoResult::Status::error:
+        fail(Side::upstream, stage, cause_of(send_error_ != 0 ? send_error_ : result.error));
+        return true;
+      case IoResult::Status::ok:
+        upstream_in.produced(result.bytes);
+        upstream_has_spoken_ = true;
+        moved = true;
+    }
+  }
+  const http::ParseResult parsed =
+      http::parse_response_head(upstream_in.view(), response_limits_, response, head_seen_);
+  switch (parsed.status) {
+    case http::ParseStatus::incomplete:
+      head_seen_ = upstream_in.size();
+      return moved;
+    case http::ParseStatus::error:
+      fail(Side::upstream, Stage::response_head, Cause::bad_message);
+      return true;
+    case http::ParseStatus::complete:
+      break;
+  }
+  head_seen_ = 0;
+  if (response.status >= 200) {
+    event = Step::response_head;
+  } else if (response.status == 101 || ++interim_responses_ > kInterimResponsesMax) {
+    fail(Side::upstream, Stage::response_head,
+         Cause::bad_message);  // nobody asked for another protocol, nor to wait for ever
+  } else {
+    event = Step::interim_response;
+  }
+  return true;
+}
+
+void Exchange::fail(Side side, Stage stage, Cause cause) {
+  if (!failure_) failure_ = policy::ProxyError{side, stage, cause, request_bytes_were_sent()};
+}
+
+// ---- clocks ----------------------------------------------------------------------------------
+
+bool Exchange::waits_for_body() const {
+  return !request_ended_ && !awaits_continue_ && !request_body.waits_for_sink();
+}
+
+Exchange::Expiry Exchange::next_expiry() const {
+  Expiry next;
+  auto consider = [&next](TimePoint at, Side side, Stage stage) {
+    if (at < next.at) next = {at, side, stage};
+  };
+  if (!request_ended_ && request_body.waits_for_sink()) {
+    consider(request_body.last_write() + timeouts_->write_idle, Side::upstream, Stage::request_body);
+  } else if (waits_for_body()) {
+    consider(request_body.last_read() + timeouts_->body_idle, Side::client, Stage::request_body);
+  }
+  if (phase_ == ResponsePhase::head) {
+    if (!to_client.empty()) {
+      consider(last_interim_ + timeouts_->write_idle, Side::client, Stage::response_head);
+    } else if (request_ended_ || awaits_continue_) {
+      consider(std::max(request_body.last_write(), last_interim_) + response_head_timeout_, Side::upstream,
+               Stage::response_head);
+    }
+  } else if (response_body.waits_for_sink()) {
+    consider(response_body.last_write() + timeouts_->write_idle, Side::client, Stage::response_body);
+  } else {
+    consider(std::max(response_body.last_read(), response_body.last_write()) + timeouts_->body_idle, Side::upstream,
+             Stage::response_body);
+  }
+  return next;
+}
+
+TimePoint Exchange::deadline(TimePoint now) {
+  const TimePoint next = next_expiry().at;
+  if (!waits_for_body()) {
+    // A rate is judged only over time that was all the client's.
+    rate_since_ = now;
+    rate_bytes_ = request_body.payload_bytes();
+    return next;
+  }
+  return std::min(next, rate_since_ + timeouts_->body_idle);
+}
+
+void Exchange::on_deadline(TimePoint now) {
+  const Expiry expired = next_expiry();
+  if (expired.at <= now) return fail(expired.side, expired.stage, Cause::timed_out);
+  if (!waits_for_body() || now < rate_since_ + timeouts_->body_idle) return;
+  const auto seconds = std::chrono::duration<double>(now - rate_since_).count();
+  const auto received = static_cast<double>(request_body.payload_bytes() - rate_bytes_);
+  if (received < static_cast<double>(body_rate_min_) * seconds) {
+    return fail(Side::client, Stage::request_body, Cause::timed_out);
+  }
+  rate_since_ = now;
+  rate_bytes_ = request_body.payload_bytes();
+}
+
+void Exchange::finish() {
+  if (body_source_ == &body_in && request_was_received()) {
+    // The client went on behind its body: that is the next request.
+    if (!body_in.empty()) {
+      head_in.reserve(std::max(body_in.size(), BufferPool::kSmall));
+      std::memcpy(head_in.room().data(), body_in.data(), body_in.size());
+      head_in.produced(body_in.size());
+    }
+  }
+  body_in.release();
+  upstream_in.release();
+  if (head_in.empty()) head_in.release();
+  body_source_ = nullptr;
+  failure_.reset();
+  phase_ = ResponsePhase::head;
+  sending_has_begun_ = response_has_begun_ = false;
+}
+
+}  // namespace vipair::proxy

@@ -1,0 +1,37 @@
+#include "proxy/server/request.h"
+
+namespace vipair::proxy {
+
+void Request::reset() {
+  exchange.finish();
+  state = State::reading_head;
+  head_seen = 0;
+  head_bytes = nullptr;
+  target = {};
+  id = {};
+  local = nullptr;
+  route = nullptr;
+  upstream = nullptr;
+  server = nullptr;
+  connection.reset();
+  connection_is_reused = connection_persists = false;
+  attempts = 0;
+  status = 0;
+  answer_bytes = 0;
+  client_is_trusted = client_persists = must_abort = must_linger = false;
+}
+
+std::unique_ptr<Request> RequestPool::take() {
+  if (free_.empty()) return std::make_unique<Request>(buffers_);
+  std::unique_ptr<Request> request = std::move(free_.back());
+  free_.pop_back();
+  return request;
+}
+
+void RequestPool::give_back(std::unique_ptr<Request> request) {
+  request->reset();
+  request->exchange.head_in.release();
+  if (free_.size() < kKeptMax) free_.push_back(std::move(request));
+}
+
+}  // namespace vipair::proxy

@@ -1,0 +1,67 @@
+#pragma once
+// What is known of a request while it runs, apart from the bytes (exchange.h): where it goes, how often that was
+// tried, what will be logged. Taken from the worker's pool at its first byte, given back after its last.
+
+#include <array>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "proxy/http/buffer.h"
+#include "proxy/http/target.h"
+#include "proxy/server/exchange.h"
+#include "proxy/server/request_id.h"
+#include "proxy/server/snapshot.h"
+#include "proxy/server/upstream_pool.h"
+
+namespace vipair::proxy {
+
+struct Request {
+  enum class State : std::uint8_t { reading_head, needs_upstream, connecting, exchanging, answering, done };
+
+  explicit Request(BufferPool& buffers) : exchange(buffers) {}
+
+  Exchange exchange;
+  State state = State::reading_head;
+  TimePoint started{};               // its first byte
+  TimePoint deadline{};              // of the head, the connect, the answer
+  std::size_t head_seen = 0;         // bytes of head_in that held no whole head
+  const char* head_bytes = nullptr;  // what the request's slices refer to; nullptr: no head could be read
+  http::Buffer path_scratch;
+  http::Target target;
+  RequestId id_bytes;
+  std::string_view id;
+
+  LocalSnapshot* local = nullptr;  // pinned
+  const Snapshot::Route* route = nullptr;
+  LocalSnapshot::Upstream* upstream = nullptr;
+  UpstreamPool* server = nullptr;
+  std::unique_ptr<Stream> connection;  // to the server
+  bool connection_is_reused = false;
+  bool connection_persists = false;
+  int attempts = 0;
+
+  int status = 0;  // sent to the client; 0: none yet
+  std::uint64_t answer_bytes = 0;
+  bool client_is_trusted = false;
+  bool client_persists = false;
+  bool must_abort = false;   // the response is incomplete and must not look complete
+  bool must_linger = false;  // the client may still be sending what nobody reads
+
+  void reset();  // for the next request on the same connection, whose bytes may be here already
+};
+
+// The requests of a worker that are not in use.
+class RequestPool {
+ public:
+  static constexpr std::size_t kKeptMax = 256;
+  explicit RequestPool(BufferPool& buffers) : buffers_(buffers) {}
+  std::unique_ptr<Request> take();
+  void give_back(std::unique_ptr<Request> request);
+
+ private:
+  BufferPool& buffers_;
+  std::vector<std::unique_ptr<Request>> free_;
+};
+
+}  // namespace vipair::proxy

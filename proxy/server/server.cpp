@@ -1,0 +1,304 @@
+#include "proxy/server/server.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <thread>
+
+#include "common/runtime/clock.h"
+#include "common/runtime/daemon.h"
+#include "common/runtime/log.h"
+#include "common/runtime/metrics.h"
+
+namespace vipair::proxy {
+
+namespace {
+std::size_t worker_count(const Config& config) {
+  if (config.workers > 0) return static_cast<std::size_t>(config.workers);
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+}  // namespace
+
+ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, std::string config_path, std::size_t workers,
+                         std::function<void()> on_stopped)
+    : io_(io),
+      config_path_(std::move(config_path)),
+      started_(monotonic_now()),
+      on_stopped_(std::move(on_stopped)),
+      snapshot_(make_snapshot(std::move(config), workers, nullptr)),
+      access_log_(workers),
+      stop_timer_(io) {
+  for (std::size_t index = 0; index < workers; ++index) {
+    Worker::Settings settings;
+    settings.index = index;
+    settings.access_log = &access_log_;
+    workers_.push_back(std::make_unique<Worker>(
+        settings, snapshot_, [this] { boost::asio::post(io_, [this] { on_worker_finished(); }); }));
+  }
+  watches_.resize(workers);
+}
+
+ProxyServer::~ProxyServer() {
+  // Threads end before what they use goes.
+  workers_.clear();
+}
+
+Expected<std::unique_ptr<ProxyServer>, std::string> ProxyServer::start(boost::asio::io_context& io, Config config,
+                                                                       std::string config_path,
+                                                                       std::function<void()> on_stopped) {
+  const std::size_t workers = worker_count(config);
+  std::unique_ptr<ProxyServer> server(
+      new ProxyServer(io, std::move(config), std::move(config_path), workers, std::move(on_stopped)));
+  const Config& used = server->snapshot_->config;
+  // The control socket first: it is how a second instance finds out that there is one.
+  auto control = server->open_control(used);
+  if (!control) return Unexpected{"control socket: " + control.error()};
+  server->control_ = std::move(control).value();
+  auto admin = server->open_admin(used);
+  if (!admin) return Unexpected{"admin: " + admin.error()};
+  server->admin_ = std::move(admin).value();
+  if (auto opened = server->access_log_.configure(used.access_log); !opened) {
+    return Unexpected{"access_log: " + opened.error()};
+  }
+  for (const Listener& listener : used.listeners) {
+    auto listeners = server->open_listeners(listener.address);
+    if (!listeners) return Unexpected{"listener: " + listeners.error()};
+    server->add_listeners(listener.address, std::move(listeners).value());
+  }
+  for (auto& worker : server->workers_) worker->start();
+  server->phase_ = Phase::serving;
+  server->gate_ = std::make_unique<GateClient>(
+      io, used.gate_socket, [raw = server.get()] { return raw->report(); },
+      [raw = server.get()](std::optional<NodeRole> role) { raw->on_role(role); });
+  server->gate_->start();
+  return server;
+}
+
+Expected<ProxyServer::Listeners, std::string> ProxyServer::open_listeners(const IpEndpoint& endpoint) const {
+  Listeners listeners;
+  IpEndpoint wanted = endpoint;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    auto listener = open_listener(wanted);
+    if (!listener) return Unexpected{std::move(listener).error()};
+    if (wanted.port == 0) {
+      auto bound = bound_endpoint(*listener);
+      if (!bound) return Unexpected{std::move(bound).error()};
+      wanted = *bound;
+    }
+    listeners.push_back(std::move(listener).value());
+  }
+  return listeners;
+}
+
+void ProxyServer::add_listeners(const IpEndpoint& endpoint, Listeners listeners) {
+  auto bound = bound_endpoint(listeners.front());
+  listening_[endpoint] = bound ? *bound : endpoint;
+  for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->listen(std::move(listeners[i]), endpoint);
+}
+
+std::vector<IpEndpoint> ProxyServer::endpoints() const {
+  std::vector<IpEndpoint> result;
+  for (const auto& [configured, bound] : listening_) result.push_back(bound);
+  return result;
+}
+
+Expected<std::unique_ptr<ControlServer>, std::string> ProxyServer::open_control(const Config& config) {
+  return ControlServer::listen_unix(io_, config.control_socket,
+                                    [this](const ControlRequest& request) { return handle(request); });
+}
+
+Expected<std::unique_ptr<ControlServer>, std::string> ProxyServer::open_admin(const Config& config) {
+  if (!config.admin) return std::unique_ptr<ControlServer>();
+  return ControlServer::listen_tcp(io_, *config.admin,
+                                   [this](const ControlRequest& request) { return handle(request); });
+}
+
+// ---- reload ----------------------------------------------------------------------------------
+
+Expected<void, ConfigErrors> ProxyServer::reload() {
+  auto refused = [this](ConfigErrors errors) -> Expected<void, ConfigErrors> {
+    ++reloads_refused_;
+    for (const ConfigError& error : errors) log::error("reload refused: " + error.to_string());
+    last_reload_ = ReloadResult{wall_now(), errors};
+    return Unexpected{std::move(errors)};
+  };
+  auto whole = [this](std::string message) { return ConfigErrors{{config_path_, 0, "", std::move(message)}}; };
+
+  if (phase_ != Phase::serving) return refused(whole("the proxy is stopping"));
+  auto loaded = load_config(config_path_);
+  if (!loaded) return refused(std::move(loaded).error());
+  const Config& config = *loaded;
+  const Config& running = snapshot_->config;
+
+  // Everything that can fail.
+  std::map<IpEndpoint, Listeners> opened;
+  for (const Listener& listener : config.listeners) {
+    if (listening_.contains(listener.address)) continue;
+    auto listeners = open_listeners(listener.address);
+    if (!listeners) return refused(whole("listener: " + listeners.error()));
+    opened.emplace(listener.address, std::move(listeners).value());
+  }
+  std::unique_ptr<ControlServer> control, admin;
+  if (config.control_socket != running.control_socket) {
+    auto result = open_control(config);
+    if (!result) return refused(whole("control socket: " + result.error()));
+    control = std::move(result).value();
+  }
+  if (config.admin != running.admin) {
+    auto result = open_admin(config);
+    if (!result) return refused(whole("admin: " + result.error()));
+    admin = std::move(result).value();
+  }
+  if (auto result = access_log_.configure(config.access_log); !result) {
+    return refused(whole("access_log: " + result.error()));
+  }
+
+  // The switch.
+  if (worker_count(config) != workers_.size())
+    log::warn("reload: the number of workers changes with the next start");
+  if (config.gate_socket != running.gate_socket) log::warn("reload: gate_socket changes with the next start");
+  const bool admin_changed = config.admin != running.admin;
+  snapshot_ = make_snapshot(std::move(loaded).value(), workers_.size(), snapshot_.get());
+  for (auto& worker : workers_) worker->use(snapshot_);
+  for (auto& [endpoint, listeners] : opened) add_listeners(endpoint, std::move(listeners));
+  std::erase_if(listening_, [this](const auto& entry) {
+    const auto& wanted = snapshot_->config.listeners;
+    const bool stays = std::any_of(wanted.begin(), wanted.end(),
+                                   [&](const Listener& listener) { return listener.address == entry.first; });
+    if (stays) return false;
+    for (auto& worker : workers_) worker->unlisten(entry.first);
+    return true;
+  });
+  if (control != nullptr) {
+    // The old one may be answering this very reload.
+    boost::asio::post(io_, [this, next = std::make_shared<std::unique_ptr<ControlServer>>(std::move(control))] {
+      control_ = std::move(*next);
+    });
+  }
+  if (admin_changed) admin_ = std::move(admin);
+  ++reloads_;
+  last_reload_ = ReloadResult{wall_now(), {}};
+  log::info("reload: done, generation=" + std::to_string(snapshot_->generation));
+  return {};
+}
+
+// ---- stop ------------------------------------------------------------------------------------
+
+void ProxyServer::stop() {
+  if (phase_ != Phase::serving) return stop_now();
+  const bool hands_over = gate_->role() == NodeRole::active;
+  log::info(hands_over ? "stop: handing over" : "stop: finishing what runs");
+  phase_ = Phase::handing_over;
+  sd_notify("STOPPING=1");
+  announce_close();
+  gate_->report_now();
+  if (!hands_over) return begin_drain();
+  stop_timer_.expires_after(snapshot_->config.timeouts.handover);
+  stop_timer_.async_wait([this](boost::system::error_code error) {
+    if (error || phase_ != Phase::handing_over) return;
+    log::warn("stop: no other node has taken over in time");
+    begin_drain();
+  });
+}
+
+void ProxyServer::begin_drain() {
+  phase_ = Phase::draining;
+  for (auto& worker : workers_) worker->drain();
+  stop_timer_.expires_after(snapshot_->config.timeouts.stop);
+  stop_timer_.async_wait([this](boost::system::error_code error) {
+    if (error || phase_ != Phase::draining) return;
+    log::warn("stop: requests still run, they are cut off");
+    stop_now();
+  });
+}
+
+void ProxyServer::stop_now() {
+  if (phase_ == Phase::stopped) return;
+  for (auto& worker : workers_) worker->stop();
+  if (phase_ == Phase::serving || phase_ == Phase::handing_over) phase_ = Phase::draining;
+}
+
+void ProxyServer::on_worker_finished() {
+  if (phase_ == Phase::stopped) return;
+  for (const auto& worker : workers_) {
+    if (!worker->is_finished()) return;
+  }
+  phase_ = Phase::stopped;
+  stop_timer_.cancel();
+  gate_->stop();
+  log::info("stop: done");
+  on_stopped_();
+}
+
+void ProxyServer::announce_close() {
+  // A node that had the addresses and lost them serves what is still connected, and asks it to come again
+  // elsewhere.
+  const bool on = phase_ != Phase::serving || (was_active_ && gate_->role() == NodeRole::standby);
+  for (auto& worker : workers_) worker->announce_close(on);
+}
+
+// ---- the gate --------------------------------------------------------------------------------
+
+ProxyReport ProxyServer::report() {
+  if (phase_ != Phase::serving) return {false, "stopping"};
+  const TimePoint now = monotonic_now();
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    WorkerWatch& watch = watches_[i];
+    if (const std::uint64_t turns = workers_[i]->turns(); turns != watch.turns || watch.moved == TimePoint{}) {
+      watch.turns = turns;
+      watch.moved = now;
+    } else if (now - watch.moved > snapshot_->config.timeouts.worker_hang) {
+      return {false, "worker " + std::to_string(i) + " hangs"};
+    }
+  }
+  return {true, ""};
+}
+
+void ProxyServer::on_role(std::optional<NodeRole> role) {
+  if (role == NodeRole::active) was_active_ = true;
+  announce_close();
+  if (phase_ == Phase::handing_over && role != NodeRole::active) {
+    stop_timer_.cancel();
+    begin_drain();
+  }
+}
+
+// ---- the control socket ----------------------------------------------------------------------
+
+ControlResponse ProxyServer::handle(const ControlRequest& request) {
+  if (request.method == "GET" && request.path == "/status") return {200, "application/json", status_json(view())};
+  if (request.method == "GET" && request.path == "/metrics") {
+    return {200, std::string(MetricsWriter::kContentType), metrics_text(view())};
+  }
+  if (request.method == "POST" && request.path == "/reload") {
+    auto result = reload();
+    return {result ? 200 : 422, "application/json", reload_json(result ? ConfigErrors{} : result.error())};
+  }
+  const bool is_known = request.path == "/status" || request.path == "/metrics" || request.path == "/reload";
+  return {is_known ? 405 : 404, "application/json",
+          is_known ? "{\"error\":\"method not allowed\"}\n" : "{\"error\":\"not found\"}\n"};
+}
+
+ServerView ProxyServer::view() const {
+  ServerView view;
+  view.snapshot = snapshot_.get();
+  view.now = monotonic_now();
+  view.uptime = view.now - started_;
+  view.phase = phase_ == Phase::serving ? "serving" : phase_ == Phase::starting ? "starting" : "stopping";
+  view.gate_connected = gate_ != nullptr && gate_->is_connected();
+  view.role = gate_ != nullptr ? gate_->role() : std::nullopt;
+  view.reloads = reloads_;
+  view.reloads_refused = reloads_refused_;
+  if (last_reload_) {
+    view.last_reload = last_reload_->time;
+    view.last_reload_errors = &last_reload_->errors;
+  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    view.workers.push_back({&workers_[i]->counters(), workers_[i]->turns(), view.now - watches_[i].moved});
+  }
+  for (const auto& [configured, bound] : listening_) view.listeners.push_back(bound);
+  view.log_lines_written = access_log_.lines_written();
+  view.log_lines_lost = access_log_.lines_lost_in_writing();
+  return view;
+}
+
+}  // namespace vipair::proxy

@@ -1,0 +1,94 @@
+#pragma once
+// The proxy as a whole: its workers, and everything that concerns all of them. Lives in the main thread.
+//
+//   start    the sockets are bound, whether or not this node holds the addresses; then the workers run
+//   reload   every step that can fail comes first; then the switch, which cannot: unchanged listeners keep their
+//            sockets, unchanged servers their connections, running requests their configuration
+//   stop     says "not ready" to the agent, goes on serving until another node has the addresses, then takes what
+//   the
+//            kernel has queued, closes the listeners and lets running requests end
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/expected.h"
+#include "common/runtime/config_file.h"
+#include "common/runtime/control_socket.h"
+#include "proxy/config.h"
+#include "proxy/server/access_log.h"
+#include "proxy/server/gate_client.h"
+#include "proxy/server/snapshot.h"
+#include "proxy/server/status.h"
+#include "proxy/server/worker.h"
+
+namespace vipair::proxy {
+
+class ProxyServer {
+ public:
+  // Binds and starts everything. The error says what is in the way. on_stopped is called when a stop is complete.
+  static Expected<std::unique_ptr<ProxyServer>, std::string> start(boost::asio::io_context& io, Config config,
+                                                                   std::string config_path,
+                                                                   std::function<void()> on_stopped);
+  ~ProxyServer();
+
+  Expected<void, ConfigErrors> reload();
+  void reopen_log() { access_log_.reopen(); }
+  void stop();      // gracefully; bounded by timeouts.handover and timeouts.stop
+  void stop_now();  // what still runs is cut off
+
+  // The addresses that are listened on, with the kernel's choice for port 0.
+  std::vector<IpEndpoint> endpoints() const;
+
+ private:
+  enum class Phase { starting, serving, handing_over, draining, stopped };
+  struct WorkerWatch {
+    std::uint64_t turns = 0;
+    TimePoint moved{};
+  };
+  struct ReloadResult {
+    WallTime time{};
+    ConfigErrors errors;
+  };
+  using Listeners = std::vector<UniqueFd>;  // one per worker
+
+  ProxyServer(boost::asio::io_context& io, Config config, std::string config_path, std::size_t workers,
+              std::function<void()> on_stopped);
+
+  Expected<Listeners, std::string> open_listeners(const IpEndpoint& endpoint) const;
+  Expected<std::unique_ptr<ControlServer>, std::string> open_control(const Config& config);
+  Expected<std::unique_ptr<ControlServer>, std::string> open_admin(const Config& config);
+  void add_listeners(const IpEndpoint& endpoint, Listeners listeners);
+
+  ProxyReport report();
+  void on_role(std::optional<NodeRole> role);
+  void announce_close();
+  void begin_drain();
+  void on_worker_finished();
+  ControlResponse handle(const ControlRequest& request);
+  ServerView view() const;
+
+  boost::asio::io_context& io_;
+  const std::string config_path_;
+  const TimePoint started_;
+  std::function<void()> on_stopped_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  AccessLogWriter access_log_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<WorkerWatch> watches_;
+  std::map<IpEndpoint, IpEndpoint> listening_;  // as configured → as bound
+  std::unique_ptr<ControlServer> control_, admin_;
+  std::unique_ptr<GateClient> gate_;
+  boost::asio::steady_timer stop_timer_;
+  Phase phase_ = Phase::starting;
+  bool was_active_ = false;  // of this node, by the agent's word
+  std::optional<ReloadResult> last_reload_;
+  std::uint64_t reloads_ = 0, reloads_refused_ = 0;
+};
+
+}  // namespace vipair::proxy

@@ -1,0 +1,91 @@
+#include "proxy/server/snapshot.h"
+
+#include <algorithm>
+#include <map>
+
+#include "common/base/assert.h"
+
+namespace vipair::proxy {
+
+namespace {
+
+http::Template compiled(const std::string& value) {
+  auto result = http::Template::compile(value);
+  VIPAIR_ASSERT(result.has_value(), "values of header rules are checked when the configuration is loaded");
+  return std::move(result).value();
+}
+
+http::HeaderRules compiled(const HeaderRules& rules) {
+  http::HeaderRules result;
+  for (const std::string& name : rules.remove) result.remove(name);
+  for (const HeaderRule& rule : rules.set) result.set(rule.name, compiled(rule.value));
+  for (const HeaderRule& rule : rules.add) result.add(rule.name, compiled(rule.value));
+  return result;
+}
+
+// Site and upstream together name an upstream, and an endpoint a server in it.
+using ServerKey = std::tuple<std::string, std::string, IpEndpoint>;
+
+std::map<ServerKey, std::shared_ptr<Server>> servers_of(const Snapshot& snapshot) {
+  std::map<ServerKey, std::shared_ptr<Server>> servers;
+  for (const Snapshot::Upstream& upstream : snapshot.upstreams) {
+    for (const auto& server : upstream.servers) {
+      servers.emplace(ServerKey{upstream.site, upstream.config->name, server->endpoint}, server);
+    }
+  }
+  return servers;
+}
+
+}  // namespace
+
+bool Snapshot::trusts(const IpAddress& client) const {
+  return std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),
+                     [&](const IpPrefix& prefix) { return prefix.contains(client); });
+}
+
+std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers, const Snapshot* previous) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->config = std::move(config);
+  const Config& from = snapshot->config;
+  snapshot->generation = previous == nullptr ? 1 : previous->generation + 1;
+  snapshot->request_limits = {from.limits.request_head, from.limits.request_target, from.limits.request_fields};
+  snapshot->response_limits.head_bytes_max = from.limits.response_head;
+  snapshot->connections_per_worker = std::max<std::size_t>(1, from.limits.connections / workers);
+
+  std::map<ServerKey, std::shared_ptr<Server>> known;
+  if (previous != nullptr) known = servers_of(*previous);
+
+  snapshot->sites.reserve(from.sites.size());
+  for (const proxy::Site& site : from.sites) {
+    const std::size_t number = snapshot->router.add_site();
+    bool is_unique = true;
+    for (const std::string& host : site.hosts) is_unique &= snapshot->router.add_host(number, host);
+
+    const std::size_t first_upstream = snapshot->upstreams.size();
+    for (const proxy::Upstream& upstream : site.upstreams) {
+      Snapshot::Upstream& added = snapshot->upstreams.emplace_back();
+      added.config = &upstream;
+      added.site = site.name;
+      for (const IpEndpoint& endpoint : upstream.servers) {
+        auto found = known.find({site.name, upstream.name, endpoint});
+        added.servers.push_back(found != known.end() ? found->second
+                                                     : std::make_shared<Server>(upstream.name, endpoint, workers));
+      }
+    }
+
+    Snapshot::Site& added = snapshot->sites.emplace_back();
+    added.config = &site;
+    added.routes.reserve(site.routes.size());
+    for (const proxy::Route& route : site.routes) {
+      const auto index = route.match == PathMatch::exact ? snapshot->router.add_exact(number, route.path)
+                                                         : snapshot->router.add_prefix(number, route.path);
+      is_unique &= index == added.routes.size();
+      added.routes.push_back({&route, first_upstream + route.upstream, compiled(route.request_headers),
+                              compiled(route.response_headers)});
+    }
+    VIPAIR_ASSERT(is_unique, "hosts and paths are checked for doubles when the configuration is loaded");
+  }
+  return snapshot;
+}
+
+}  // namespace vipair::proxy

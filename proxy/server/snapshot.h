@@ -1,0 +1,60 @@
+#pragma once
+// The configuration in the form that serves requests: routes compiled, servers with their numbers. Immutable;
+// shared by all workers, built whole by the main thread or not at all. A server that was in the previous snapshot,
+// in an upstream of the same name, is the same object: its numbers and its connections go on.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "proxy/config.h"
+#include "proxy/http/head_parser.h"
+#include "proxy/http/header_rules.h"
+#include "proxy/policy/balancer.h"
+#include "proxy/policy/router.h"
+#include "proxy/server/upstream_pool.h"
+
+namespace vipair::proxy {
+
+struct Snapshot {
+  struct Upstream {
+    const proxy::Upstream* config = nullptr;
+    std::string site;
+    std::vector<std::shared_ptr<Server>> servers;
+  };
+  struct Route {
+    const proxy::Route* config = nullptr;
+    std::size_t upstream = 0;  // into upstreams
+    http::HeaderRules request_headers, response_headers;
+  };
+  struct Site {
+    const proxy::Site* config = nullptr;
+    std::vector<Route> routes;
+  };
+
+  Config config;
+  std::uint64_t generation = 1;
+  http::HeadLimits request_limits, response_limits;
+  std::size_t connections_per_worker = 0;
+  policy::Router router;
+  std::vector<Site> sites;
+  std::vector<Upstream> upstreams;  // of all sites
+
+  bool trusts(const IpAddress& client) const;
+};
+
+// `previous` may be null. The configuration was validated when it was loaded, so this cannot fail.
+std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers, const Snapshot* previous);
+
+// One snapshot as one worker uses it: with its own balancers and pools. Kept while a request uses it.
+struct LocalSnapshot {
+  struct Upstream {
+    policy::RoundRobin balancer;
+    std::vector<std::shared_ptr<UpstreamPool>> servers;
+  };
+  std::shared_ptr<const Snapshot> snapshot;
+  std::vector<Upstream> upstreams;  // as Snapshot::upstreams
+  std::size_t users = 0;            // running requests
+};
+
+}  // namespace vipair::proxy

@@ -1,0 +1,249 @@
+#include "proxy/server/status.h"
+
+#include <boost/json.hpp>
+#include <ctime>
+
+#include "common/runtime/metrics.h"
+
+namespace vipair::proxy {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string iso_time(WallTime time) {
+  const auto since_epoch = time.time_since_epoch();
+  const std::time_t seconds = std::chrono::duration_cast<std::chrono::seconds>(since_epoch).count();
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count() % 1000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[40];
+  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  const std::string fraction = std::to_string(1000 + millis);
+  return std::string(text, size) + "." + fraction.substr(1) + "Z";
+}
+
+template <class Pick>
+std::uint64_t sum(const ServerView& view, Pick pick) {
+  std::uint64_t total = 0;
+  for (const ServerView::Worker& worker : view.workers) total += pick(*worker.counters).get();
+  return total;
+}
+
+std::uint64_t sum(const Server& server, Counter Server::Slot::*counter) {
+  std::uint64_t total = 0;
+  for (const Server::Slot& slot : server.slots) total += (slot.*counter).get();
+  return total;
+}
+
+// A server is up while at least one worker would use it.
+bool is_up(const Server& server, TimePoint now) {
+  for (const Server::Slot& slot : server.slots) {
+    if (slot.avoid_until.load(std::memory_order_relaxed) <= now.time_since_epoch().count()) return true;
+  }
+  return false;
+}
+
+json::array errors_of(const ConfigErrors& errors) {
+  json::array list;
+  for (const ConfigError& error : errors) {
+    list.push_back(json::object{{"file", error.file},
+                                {"line", error.line},
+                                {"setting", error.setting},
+                                {"message", error.message},
+                                {"text", error.to_string()}});
+  }
+  return list;
+}
+
+constexpr std::string_view kResponseClasses[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+
+}  // namespace
+
+std::string reload_json(const ConfigErrors& errors) {
+  const json::object body{{"reloaded", errors.empty()}, {"errors", errors_of(errors)}};
+  return json::serialize(body) + "\n";
+}
+
+std::string status_json(const ServerView& view) {
+  const Snapshot& snapshot = *view.snapshot;
+  json::object status;
+  status["node"] = snapshot.config.node;
+  status["version"] = VIPAIR_VERSION;
+  status["state"] = view.phase;
+  status["uptime_seconds"] = std::chrono::duration_cast<std::chrono::seconds>(view.uptime).count();
+  status["gate"] =
+      json::object{{"connected", view.gate_connected},
+                   {"role", !view.role ? json::value(nullptr)
+                                       : json::value(*view.role == NodeRole::active ? "active" : "standby")}};
+
+  json::object config{
+      {"generation", snapshot.generation}, {"reloads", view.reloads}, {"reloads_refused", view.reloads_refused}};
+  if (view.last_reload) {
+    config["last_reload"] = json::object{{"time", iso_time(*view.last_reload)},
+                                         {"ok", view.last_reload_errors->empty()},
+                                         {"errors", errors_of(*view.last_reload_errors)}};
+  }
+  status["config"] = std::move(config);
+
+  json::array workers;
+  for (const ServerView::Worker& worker : view.workers) {
+    workers.push_back(json::object{
+        {"heartbeat_age_ms", std::chrono::duration_cast<std::chrono::milliseconds>(worker.heartbeat_age).count()},
+        {"turns", worker.turns},
+        {"connections", worker.counters->connections.get()},
+        {"requests", worker.counters->requests.get()}});
+  }
+  status["workers"] = std::move(workers);
+  status["connections"] = sum(
+      view, [](auto& c) -> auto& { return c.connections; });
+
+  json::object requests{{"total", sum(
+                                      view, [](auto& c) -> auto& { return c.requests; })},
+                        {"retries", sum(
+                                        view, [](auto& c) -> auto& { return c.retries; })}};
+  for (std::size_t i = 0; i < std::size(kResponseClasses); ++i) {
+    if (i != 1)
+      requests[kResponseClasses[i]] = sum(
+          view, [i](auto& c) -> auto& { return c.responses[i]; });
+  }
+  status["requests"] = std::move(requests);
+
+  json::array listeners;
+  for (const IpEndpoint& endpoint : view.listeners) {
+    listeners.push_back(json::object{{"address", endpoint.to_string()}});
+  }
+  status["listeners"] = std::move(listeners);
+
+  json::array sites;
+  for (const Snapshot::Site& site : snapshot.sites) {
+    json::array hosts;
+    for (const std::string& host : site.config->hosts) hosts.emplace_back(host);
+    sites.push_back(
+        json::object{{"name", site.config->name}, {"hosts", std::move(hosts)}, {"routes", site.routes.size()}});
+  }
+  status["sites"] = std::move(sites);
+
+  json::array upstreams;
+  for (const Snapshot::Upstream& upstream : snapshot.upstreams) {
+    json::array servers;
+    for (const auto& server : upstream.servers) {
+      servers.push_back(json::object{{"address", server->text},
+                                     {"up", is_up(*server, view.now)},
+                                     {"active", sum(*server, &Server::Slot::active)},
+                                     {"idle", sum(*server, &Server::Slot::idle)},
+                                     {"requests", sum(*server, &Server::Slot::requests)},
+                                     {"failures", sum(*server, &Server::Slot::failures)}});
+    }
+    upstreams.push_back(
+        json::object{{"site", upstream.site}, {"name", upstream.config->name}, {"servers", std::move(servers)}});
+  }
+  status["upstreams"] = std::move(upstreams);
+  return json::serialize(status) + "\n";
+}
+
+std::string metrics_text(const ServerView& view) {
+  MetricsWriter out;
+  auto single = [&](std::string_view name, std::string_view type, std::string_view help, std::uint64_t value) {
+    out.family(name, type, help);
+    out.sample({}, value);
+  };
+  out.family("vipair_proxy_info", "gauge", "1, with the version and the node's name.");
+  out.sample({{"version", VIPAIR_VERSION}, {"node", view.snapshot->config.node}}, std::uint64_t{1});
+  single("vipair_proxy_uptime_seconds", "gauge", "Time since the start.",
+         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(view.uptime).count()));
+  single("vipair_proxy_config_generation", "gauge", "Configurations since the start, the first one included.",
+         view.snapshot->generation);
+  single("vipair_proxy_reloads_total", "counter", "Reloads that were carried out.", view.reloads);
+  single("vipair_proxy_reloads_refused_total", "counter", "Reloads that were refused.", view.reloads_refused);
+  single("vipair_proxy_connections", "gauge", "Client connections.",
+         sum(
+             view, [](auto& c) -> auto& { return c.connections; }));
+  single("vipair_proxy_accepted_total", "counter", "Client connections accepted.",
+         sum(
+             view, [](auto& c) -> auto& { return c.accept.accepted; }));
+  out.family("vipair_proxy_accept_failures_total", "counter", "Accepts that failed or were put off, by reason.");
+  out.sample({{"reason", "connection"}}, sum(
+                                             view, [](auto& c) -> auto& { return c.accept.failed; }));
+  out.sample({{"reason", "out_of_files"}}, sum(
+                                               view, [](auto& c) -> auto& { return c.accept.out_of_files; }));
+  out.sample({{"reason", "connection_limit"}}, sum(
+                                                   view, [](auto& c) -> auto& { return c.accept.at_limit; }));
+
+  out.family("vipair_proxy_responses_total", "counter",
+             "Requests by the class of their response; none: the client left.");
+  for (std::size_t i = 0; i < std::size(kResponseClasses); ++i) {
+    if (i != 1) {
+      out.sample({{"class", kResponseClasses[i]}}, sum(
+                                                       view, [i](auto& c) -> auto& { return c.responses[i]; }));
+    }
+  }
+  single("vipair_proxy_retries_total", "counter", "Attempts on an upstream after the first.",
+         sum(
+             view, [](auto& c) -> auto& { return c.retries; }));
+  single("vipair_proxy_request_body_bytes_total", "counter", "Payload received from clients.",
+         sum(
+             view, [](auto& c) -> auto& { return c.bytes_from_clients; }));
+  single("vipair_proxy_response_body_bytes_total", "counter", "Payload sent to clients.",
+         sum(
+             view, [](auto& c) -> auto& { return c.bytes_to_clients; }));
+
+  out.family("vipair_proxy_refused_heads_total", "counter", "Request heads that were refused, by reason.");
+  for (std::size_t i = 0; i < http::kHeadErrors; ++i) {
+    out.sample({{"reason", http::to_string(static_cast<http::HeadError>(i))}},
+               sum(
+                   view, [i](auto& c) -> auto& { return c.refused[i]; }));
+  }
+  for (std::size_t i = 0; i < http::kTargetErrors; ++i) {
+    out.sample({{"reason", http::to_string(static_cast<http::TargetError>(i))}},
+               sum(
+                   view, [i](auto& c) -> auto& { return c.bad_targets[i]; }));
+  }
+  out.family("vipair_proxy_failures_total", "counter",
+             "Attempts and exchanges that failed, by side, stage and cause.");
+  for (std::size_t side = 0; side < kSides; ++side) {
+    for (std::size_t stage = 0; stage < kStages; ++stage) {
+      for (std::size_t cause = 0; cause < kCauses; ++cause) {
+        const std::uint64_t count = sum(
+            view, [=](auto& c) -> auto& { return c.failed[side][stage][cause]; });
+        if (count == 0) continue;  // most of the combinations cannot happen
+        out.sample({{"side", policy::to_string(static_cast<policy::Side>(side))},
+                    {"stage", policy::to_string(static_cast<policy::Stage>(stage))},
+                    {"cause", policy::to_string(static_cast<policy::Cause>(cause))}},
+                   count);
+      }
+    }
+  }
+
+  auto per_server = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
+    out.family(name, type, help);
+    for (const Snapshot::Upstream& upstream : view.snapshot->upstreams) {
+      for (const auto& server : upstream.servers) {
+        out.sample({{"site", upstream.site}, {"upstream", upstream.config->name}, {"server", server->text}},
+                   std::uint64_t{value(*server)});
+      }
+    }
+  };
+  per_server("vipair_proxy_server_up", "gauge", "1 while requests are sent to the server.",
+             [&](const Server& server) { return is_up(server, view.now) ? 1u : 0u; });
+  per_server("vipair_proxy_server_active", "gauge", "Connections to the server with a running request.",
+             [](const Server& server) { return sum(server, &Server::Slot::active); });
+  per_server("vipair_proxy_server_idle", "gauge", "Idle connections to the server.",
+             [](const Server& server) { return sum(server, &Server::Slot::idle); });
+  per_server("vipair_proxy_server_requests_total", "counter", "Requests sent to the server.",
+             [](const Server& server) { return sum(server, &Server::Slot::requests); });
+  per_server("vipair_proxy_server_connects_total", "counter", "Connections opened to the server.",
+             [](const Server& server) { return sum(server, &Server::Slot::connects); });
+  per_server("vipair_proxy_server_failures_total", "counter", "Attempts on the server that failed.",
+             [](const Server& server) { return sum(server, &Server::Slot::failures); });
+
+  single("vipair_proxy_access_log_lines_total", "counter", "Lines written to the access log.",
+         view.log_lines_written);
+  single("vipair_proxy_access_log_lost_total", "counter", "Lines lost because the log could not keep up.",
+         view.log_lines_lost + sum(
+                                   view, [](auto& c) -> auto& { return c.log_lines_lost; }));
+  single("vipair_proxy_gate_connected", "gauge", "1 while the agent listens.", view.gate_connected ? 1 : 0);
+  return out.text();
+}
+
+}  // namespace vipair::proxy

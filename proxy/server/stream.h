@@ -1,0 +1,59 @@
+#pragma once
+// A byte stream between the proxy and a client or an upstream: TcpStream on a socket, MemoryStream in tests.
+//
+// Nothing here blocks. Readiness is remembered: an event sets a flag and wakes the waiter, a call that found the
+// end of what was there clears the flag. A caller asks can_read()/can_write() first and so makes no call in vain.
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "proxy/server/scheduler.h"
+
+namespace vipair::proxy {
+
+struct IoResult {
+  enum class Status : std::uint8_t { ok, would_block, eof, error };
+  Status status = Status::ok;
+  std::size_t bytes = 0;  // with ok: at least 1
+  int error = 0;          // errno, with error
+};
+
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  virtual IoResult try_read(std::span<char> buffer) = 0;
+  virtual IoResult try_write(std::span<const iovec> pieces) = 0;  // may write less than all
+  virtual void shutdown_write() = 0;                              // our end of the conversation is over
+  virtual void abort_on_close() = 0;                              // the peer shall see a reset, not a regular end
+  // After a connect: 0 once established, else the errno. Ask when can_write() is set.
+  virtual int connect_result() = 0;
+
+  bool can_read() const { return (ready_ & kReadable) != 0; }
+  bool can_write() const { return (ready_ & kWritable) != 0; }
+  bool peer_closed() const { return (ready_ & (kPeerClosed | kBroken)) != 0; }  // it will send no more
+  bool is_broken() const { return (ready_ & kBroken) != 0; }                    // reset or failed, both ways
+
+  // Who is woken when readiness changes; nullptr: nobody. Not owned.
+  void set_waiter(Waiter* waiter) { waiter_ = waiter; }
+
+ protected:
+  static constexpr std::uint8_t kReadable = 1, kWritable = 2, kPeerClosed = 4, kBroken = 8;
+  Stream() = default;
+  void became_ready(std::uint8_t flags) {
+    ready_ = static_cast<std::uint8_t>(ready_ | flags);
+    if (waiter_ != nullptr) waiter_->wake();
+  }
+  void no_longer(std::uint8_t flags) { ready_ = static_cast<std::uint8_t>(ready_ & ~flags); }
+
+ private:
+  std::uint8_t ready_ = 0;
+  Waiter* waiter_ = nullptr;
+};
+
+}  // namespace vipair::proxy

@@ -1,0 +1,54 @@
+#include "proxy/server/upstream_pool.h"
+
+#include <algorithm>
+
+namespace vipair::proxy {
+
+void UpstreamPool::configure(std::size_t idle_max, Duration idle_timeout) {
+  idle_max_ = idle_max;
+  idle_timeout_ = idle_timeout;
+  idle_.reserve(idle_max);
+}
+
+bool UpstreamPool::is_usable(Stream& stream) {
+  if (stream.peer_closed()) return false;
+  if (!stream.can_read()) return true;
+  // The last read filled its buffer to the brim, so the flag may say nothing: look.
+  char byte;
+  return stream.try_read({&byte, 1}).status == IoResult::Status::would_block;
+}
+
+std::unique_ptr<Stream> UpstreamPool::take_idle() {
+  while (!idle_.empty()) {
+    std::unique_ptr<Stream> stream = std::move(idle_.back().stream);
+    idle_.pop_back();
+    slot_.idle.subtract();
+    if (is_usable(*stream)) return stream;
+  }
+  return nullptr;
+}
+
+void UpstreamPool::give_back(std::unique_ptr<Stream> stream, TimePoint now) {
+  if (idle_max_ == 0 || stream->peer_closed()) return;
+  stream->set_waiter(nullptr);
+  if (idle_.size() >= idle_max_) {
+    idle_.erase(idle_.begin());
+    slot_.idle.subtract();
+  }
+  idle_.push_back({std::move(stream), now});
+  slot_.idle.add();
+}
+
+void UpstreamPool::sweep(TimePoint now) {
+  const std::size_t closed = std::erase_if(idle_, [&](const Idle& idle) {
+    return now - idle.since >= idle_timeout_ || idle.stream->peer_closed() || idle.stream->can_read();
+  });
+  slot_.idle.subtract(closed);
+}
+
+void UpstreamPool::close_idle() {
+  slot_.idle.subtract(idle_.size());
+  idle_.clear();
+}
+
+}  // namespace vipair::proxy

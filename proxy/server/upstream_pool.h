@@ -1,0 +1,78 @@
+#pragma once
+// The connections of one worker to one upstream server: a stack of idle ones, the numbers, and the mark of a recent
+// failure. The last one that was used is the next one used, so that the surplus grows old and is closed before the
+// server does it. A connection that the server closed, or on which it spoke unasked, is never used again.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/ip_address.h"
+#include "proxy/server/counters.h"
+#include "proxy/server/stream.h"
+
+namespace vipair::proxy {
+
+// One server of one upstream, the same object in every snapshot that has it, so that numbers and pools outlive a
+// reload. Slot i belongs to worker i: written there, read anywhere.
+struct Server {
+  struct alignas(64) Slot {
+    Counter active, idle, requests, failures, connects, reuses;
+    std::atomic<std::int64_t> avoid_until{0};  // monotonic nanoseconds
+  };
+  Server(std::string upstream_name, const IpEndpoint& address, std::size_t workers)
+      : upstream(std::move(upstream_name)), endpoint(address), text(address.to_string()), slots(workers) {}
+
+  const std::string upstream;
+  const IpEndpoint endpoint;
+  const std::string text;
+  std::vector<Slot> slots;
+};
+
+// Begins a connection; nullptr and the errno when not even that is possible.
+using Connector = std::function<std::unique_ptr<Stream>(const IpEndpoint& endpoint, int& error)>;
+
+class UpstreamPool {
+ public:
+  UpstreamPool(std::shared_ptr<Server> server, std::size_t worker)
+      : server_(std::move(server)), slot_(server_->slots[worker]) {}
+  ~UpstreamPool() { close_idle(); }
+
+  const Server& server() const { return *server_; }
+  Server::Slot& slot() { return slot_; }
+
+  // How many to keep and for how long; the latest snapshot's word.
+  void configure(std::size_t idle_max, Duration idle_timeout);
+  std::unique_ptr<Stream> take_idle();  // nullptr: none is usable
+  void give_back(std::unique_ptr<Stream> stream, TimePoint now);
+  void sweep(TimePoint now);  // closes what is too old or was closed by the server; call now and then
+  void close_idle();
+
+  // A server that could not be reached is passed over for a while; one that answered is not.
+  void avoid_until(TimePoint time) {
+    slot_.avoid_until.store(time.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  TimePoint avoid_until() const { return TimePoint(Duration(slot_.avoid_until.load(std::memory_order_relaxed))); }
+  void mark_working() {
+    if (slot_.avoid_until.load(std::memory_order_relaxed) != 0) {
+      slot_.avoid_until.store(0, std::memory_order_relaxed);
+    }
+  }
+
+ private:
+  struct Idle {
+    std::unique_ptr<Stream> stream;
+    TimePoint since;
+  };
+  static bool is_usable(Stream& stream);
+
+  std::shared_ptr<Server> server_;
+  Server::Slot& slot_;
+  std::vector<Idle> idle_;  // oldest first
+  std::size_t idle_max_ = 0;
+  Duration idle_timeout_{};
+};
+
+}  // namespace vipair::proxy

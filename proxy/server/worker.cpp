@@ -1,0 +1,141 @@
+#include "proxy/server/worker.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "common/runtime/clock.h"
+#include "proxy/server/client_session.h"
+#include "proxy/server/tcp_stream.h"
+
+namespace vipair::proxy {
+
+namespace {
+constexpr Duration kSweepInterval = std::chrono::seconds(1);
+
+Connector tcp_connector(Reactor& reactor) {
+  return [&reactor](const IpEndpoint& endpoint, int& error) -> std::unique_ptr<Stream> {
+    return TcpStream::connect(reactor, endpoint, error);
+  };
+}
+}  // namespace
+
+Worker::Worker(const Settings& settings, std::shared_ptr<const Snapshot> snapshot,
+               std::function<void()> on_finished)
+    : settings_(settings),
+      context_(reactor_.scheduler(), settings.index, tcp_connector(reactor_), RequestIds()),
+      on_finished_(std::move(on_finished)) {
+  context_.access_log = settings.access_log;
+  context_.set_wall_time(wall_now());
+  context_.use(std::move(snapshot));
+}
+
+Worker::~Worker() {
+  stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::start() {
+  // Signals are the main thread's: blocked here before the thread exists, so there is no moment in between.
+  sigset_t all, previous;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &previous);
+  thread_ = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  const std::string name = "worker-" + std::to_string(settings_.index);
+  pthread_setname_np(thread_.native_handle(), name.c_str());
+}
+
+void Worker::run() {
+  if (settings_.core >= 0) {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET(static_cast<unsigned>(settings_.core), &cores);
+    // A core that was taken away is no reason not to serve.
+    (void)pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
+  }
+  while (!is_stopping_) {
+    reactor_.turn();
+    destroy_finished();
+    if (context_.scheduler.now() >= next_tick_) tick();
+    if (context_.is_draining && context_.sessions.empty()) break;
+  }
+  acceptors_.clear();
+  while (ClientSession* session = context_.sessions.pop_front()) delete session;
+  is_finished_.store(true, std::memory_order_release);
+  on_finished_();
+}
+
+void Worker::tick() {
+  const TimePoint now = context_.scheduler.now();
+  next_tick_ = now + Scheduler::kTick;
+  context_.set_wall_time(wall_now());
+  for (auto& acceptor : acceptors_) acceptor->on_tick(now);
+  if (now >= next_sweep_) {
+    context_.sweep(now);
+    next_sweep_ = now + kSweepInterval;
+  }
+}
+
+void Worker::accept(UniqueFd fd, const IpEndpoint& client) {
+  std::unique_ptr<TcpStream> stream = TcpStream::accepted(reactor_, std::move(fd));
+  if (stream == nullptr) {
+    context_.counters.accept.failed.add();
+    return;
+  }
+  auto session = std::make_unique<ClientSession>(context_, std::move(stream), client);
+  context_.sessions.push_back(*session);
+  session.release()->start();  // owned by the list from now on
+}
+
+void Worker::destroy_finished() {
+  for (ClientSession* session : context_.finished) delete session;
+  context_.finished.clear();
+}
+
+// ---- commands --------------------------------------------------------------------------------
+
+void Worker::listen(UniqueFd listener, const IpEndpoint& endpoint) {
+  auto shared = std::make_shared<UniqueFd>(std::move(listener));
+  reactor_.post([this, shared, endpoint] {
+    acceptors_.push_back(std::make_unique<Acceptor>(
+        reactor_, std::move(*shared), endpoint, context_.counters.accept,
+        [this] { return context_.session_count < context_.current().snapshot->connections_per_worker; },
+        [this](UniqueFd fd, const IpEndpoint& client) { accept(std::move(fd), client); }));
+  });
+}
+
+void Worker::unlisten(const IpEndpoint& endpoint) {
+  reactor_.post([this, endpoint] {
+    for (auto& acceptor : acceptors_) {
+      if (acceptor->endpoint() == endpoint) acceptor->drain();
+    }
+    std::erase_if(acceptors_, [&](const auto& acceptor) { return acceptor->endpoint() == endpoint; });
+  });
+}
+
+void Worker::use(std::shared_ptr<const Snapshot> snapshot) {
+  reactor_.post([this, snapshot = std::move(snapshot)] { context_.use(snapshot); });
+}
+
+void Worker::announce_close(bool on) {
+  reactor_.post([this, on] { context_.announces_close = on; });
+}
+
+void Worker::drain() {
+  reactor_.post([this] {
+    for (auto& acceptor : acceptors_) acceptor->drain();
+    acceptors_.clear();
+    context_.announces_close = context_.is_draining = true;
+    context_.draining_since = context_.scheduler.now();
+    context_.sessions.for_each([](ClientSession& session) { session.wake(); });
+  });
+}
+
+void Worker::stop() {
+  reactor_.post([this] { is_stopping_ = true; });
+}
+
+}  // namespace vipair::proxy

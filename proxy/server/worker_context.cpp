@@ -1,0 +1,73 @@
+#include "proxy/server/worker_context.h"
+
+#include "proxy/http/date.h"
+
+namespace vipair::proxy {
+
+void WorkerContext::use(std::shared_ptr<const Snapshot> snapshot) {
+  LocalSnapshot local;
+  local.upstreams.resize(snapshot->upstreams.size());
+  for (std::size_t i = 0; i < snapshot->upstreams.size(); ++i) {
+    const Snapshot::Upstream& upstream = snapshot->upstreams[i];
+    for (const auto& server : upstream.servers) {
+      std::shared_ptr<UpstreamPool> pool = pool_for(server);
+      pool->configure(upstream.config->idle_connections, upstream.config->idle_timeout);
+      local.upstreams[i].servers.push_back(std::move(pool));
+    }
+  }
+  local.snapshot = std::move(snapshot);
+  LocalSnapshot* previous = locals_.empty() ? nullptr : &locals_.back();
+  locals_.push_back(std::move(local));
+  if (previous != nullptr && previous->users == 0) {
+    locals_.remove_if([&](const LocalSnapshot& each) { return &each == previous; });
+  }
+}
+
+std::shared_ptr<UpstreamPool> WorkerContext::pool_for(const std::shared_ptr<Server>& server) {
+  std::weak_ptr<UpstreamPool>& known = pools_[server.get()];
+  std::shared_ptr<UpstreamPool> pool = known.lock();
+  if (pool == nullptr) {
+    pool = std::make_shared<UpstreamPool>(server, index);
+    known = pool;
+  }
+  return pool;
+}
+
+void WorkerContext::unpin(LocalSnapshot* local) {
+  if (--local->users > 0 || local == &current()) return;
+  locals_.remove_if([&](const LocalSnapshot& each) { return &each == local; });
+}
+
+void WorkerContext::sweep(TimePoint now) {
+  for (auto at = pools_.begin(); at != pools_.end();) {
+    if (std::shared_ptr<UpstreamPool> pool = at->second.lock(); pool != nullptr) {
+      pool->sweep(now);
+      ++at;
+    } else {
+      at = pools_.erase(at);
+    }
+  }
+}
+
+void WorkerContext::report_failure(const policy::ProxyError& error, const UpstreamPool* server, bool retries) {
+  const bool is_clients = error.side == policy::Side::client;
+  if (is_clients && !log::is_enabled(log::Level::debug)) return;
+  std::uint64_t suppressed = 0;
+  if (!is_clients && !log_limit.allow(scheduler.now(), suppressed)) return;
+  std::string line = policy::to_string(error.side);
+  if (server != nullptr && !is_clients) line += " " + server->server().text;
+  line += std::string(", ") + policy::to_string(error.stage) + ", " + policy::to_string(error.cause);
+  if (retries) line += ", tried again";
+  if (suppressed > 0) line += " (" + std::to_string(suppressed) + " such lines left out)";
+  log::write(is_clients ? log::Level::debug : log::Level::warn, line);
+}
+
+void WorkerContext::set_wall_time(WallTime wall) {
+  wall_offset_ = wall - (scheduler.now() - TimePoint{});
+  const auto second = std::chrono::duration_cast<std::chrono::seconds>(wall.time_since_epoch()).count();
+  if (second == date_second_) return;
+  date_second_ = second;
+  date_ = http::ImfDate(wall).text();
+}
+
+}  // namespace vipair::proxy

@@ -1,0 +1,86 @@
+#pragma once
+// What every session of a worker works with. One thread; everything here belongs to the worker and outlives its
+// sessions.
+
+#include <array>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/time.h"
+#include "common/runtime/log.h"
+#include "proxy/policy/balancer.h"
+#include "proxy/server/access_log.h"
+#include "proxy/server/buffer_pool.h"
+#include "proxy/server/counters.h"
+#include "proxy/server/intrusive_list.h"
+#include "proxy/server/request.h"
+#include "proxy/server/scheduler.h"
+#include "proxy/server/snapshot.h"
+#include "proxy/server/upstream_pool.h"
+
+namespace vipair::proxy {
+
+class ClientSession;
+
+struct WorkerContext {
+  WorkerContext(Scheduler& worker_scheduler, std::size_t worker_index, Connector worker_connector,
+                const RequestIds& ids)
+      : scheduler(worker_scheduler),
+        index(worker_index),
+        connector(std::move(worker_connector)),
+        requests(buffers),
+        request_ids(ids) {}
+
+  Scheduler& scheduler;
+  const std::size_t index;
+  const Connector connector;
+  BufferPool buffers;
+  RequestPool requests;
+  RequestIds request_ids;
+  WorkerCounters counters;
+  AccessLogWriter* access_log = nullptr;  // may be absent
+  log::RateLimit log_limit{20, std::chrono::seconds(10)};
+
+  IntrusiveList<ClientSession> sessions;
+  std::size_t session_count = 0;
+  std::vector<ClientSession*> finished;  // destroyed at the end of the turn
+
+  std::vector<policy::ServerState> server_states;  // scratch
+
+  bool announces_close = false;  // every response says Connection: close
+  bool is_draining = false;      // idle connections go soon
+  TimePoint draining_since{};
+
+  // A line for the operator; a client or a server can trigger them, so they are limited.
+  void report_failure(const policy::ProxyError& error, const UpstreamPool* server, bool retries);
+
+  // ---- snapshots ---------------------------------------------------------------------------
+  void use(std::shared_ptr<const Snapshot> snapshot);
+  LocalSnapshot& current() { return locals_.back(); }
+  LocalSnapshot* pin() {
+    ++current().users;
+    return &current();
+  }
+  void unpin(LocalSnapshot* local);
+  void sweep(TimePoint now);  // idle upstream connections; every second or so
+
+  // ---- time of day -------------------------------------------------------------------------
+  void set_wall_time(WallTime wall);  // once per turn or tick; must be called before the first session
+  WallTime wall_time() const { return wall_offset_ + (scheduler.now() - TimePoint{}); }
+  std::string_view date() const { return date_; }  // IMF-fixdate
+
+ private:
+  std::shared_ptr<UpstreamPool> pool_for(const std::shared_ptr<Server>& server);
+
+  std::list<LocalSnapshot> locals_;  // the last one is current
+  std::unordered_map<const Server*, std::weak_ptr<UpstreamPool>> pools_;
+  WallTime wall_offset_{};
+  std::int64_t date_second_ = -1;
+  std::string date_;
+};
+
+}  // namespace vipair::proxy
