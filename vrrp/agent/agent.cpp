@@ -53,8 +53,12 @@ struct Agent::Impl {
   }
 
   void start(TimePoint now, InstanceConfig instance) {
-    routers.push_back(std::make_unique<VirtualRouter>(
-        std::move(instance), VirtualRouter::Surroundings{host, journal, [this] { update_will(); }}, now));
+    VirtualRouter::Surroundings surroundings{
+        host, journal, [this] { update_will(); },
+        [this](const VirtualRouter& asking, const std::vector<IpPrefix>& addresses) {
+          return held_by_no_other(asking, addresses);
+        }};
+    routers.push_back(std::make_unique<VirtualRouter>(std::move(instance), std::move(surroundings), now));
     VirtualRouter& router = *routers.back();
     apply_proxy(now, router);
     auto interface = interfaces.find(router.config().key.interface);
@@ -68,6 +72,17 @@ struct Agent::Impl {
     } else {
       router.raise(now, FaultSource::proxy, fault);
     }
+  }
+
+  std::vector<IpPrefix> held_by_no_other(const VirtualRouter& asking,
+                                         const std::vector<IpPrefix>& addresses) const {
+    std::vector<IpPrefix> others;
+    for (const auto& router : routers) {
+      const AddressSet& held = router->held();
+      if (router.get() == &asking || held.interface_index != asking.held().interface_index) continue;
+      others.insert(others.end(), held.addresses.begin(), held.addresses.end());
+    }
+    return without(addresses, others);
   }
 
   void update_will() {

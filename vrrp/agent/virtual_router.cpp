@@ -274,7 +274,7 @@ bool VirtualRouter::claim(TimePoint now, const std::vector<IpPrefix>& addresses,
 
 void VirtualRouter::release(const std::vector<IpPrefix>& addresses, ReleaseMode mode) {
   AddressSet released = held_;
-  released.addresses = addresses;
+  released.addresses = surroundings_.held_by_no_other(*this, addresses);
   held_.addresses = without(held_.addresses, addresses);
   if (!released.addresses.empty()) surroundings_.host.release(released, mode);
   surroundings_.will_changed();

@@ -38,6 +38,9 @@ class VirtualRouter {
     Host& host;
     Journal& journal;
     std::function<void()> will_changed;  // add_to() would say something else now
+    // Those that no other virtual router of this node holds on the same interface: an address that moved to another
+    // virtual router stays where it is when this one lets go of it.
+    std::function<std::vector<IpPrefix>(const VirtualRouter&, const std::vector<IpPrefix>&)> held_by_no_other;
   };
 
   VirtualRouter(InstanceConfig config, Surroundings surroundings, TimePoint now);
@@ -62,6 +65,7 @@ class VirtualRouter {
   void change(TimePoint now, const InstanceChange& change);
 
   bool holds_addresses() const { return !held_.addresses.empty(); }
+  const AddressSet& held() const { return held_; }
   bool is_stopped() const;  // holds nothing and takes no part
   void add_to(LastWill& will) const;
   RouterStatus status() const;

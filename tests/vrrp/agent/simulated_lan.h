@@ -1,0 +1,110 @@
+#pragma once
+// Whole agents on a simulated LAN: virtual time, a network that loses, delays, reorders and splits, hosts whose
+// claims fail. Deterministic: the same calls give the same run. SimulatedHost checks on every call what must hold
+// of any Host's caller and collects what does not.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "vrrp/agent/agent.h"
+#include "vrrp/agent/host.h"
+
+namespace vipair::vrrp {
+
+class SimulatedHost : public Host {
+ public:
+  std::function<void(const OutgoingAdvertisement&)> on_send;
+  std::optional<HostError> claim_error;  // every claim fails with it
+  std::optional<HostError> send_error;
+  int refused_claims = 0;  // so many of the next claims fail
+
+  std::set<IpPrefix> held;                  // on the interface
+  std::set<IpPrefix> claimed;               // and not released: somebody else may have removed them meanwhile
+  std::vector<OutgoingAdvertisement> sent;  // the last kRemembered
+  std::vector<std::string> calls;           // "claim 192.0.2.100/24 relay 192.0.2.12" …, the last kRemembered
+  std::vector<IpAddress> announced;         // addresses of the frames, the last kRemembered
+  LastWill will;
+  std::vector<std::string> violations;
+
+  Expected<void, HostError> claim(const AddressSet& set, std::optional<IpAddress> relay_to) override;
+  void release(const AddressSet& set, ReleaseMode mode) override;
+  Expected<void, HostError> send(const OutgoingAdvertisement& advertisement) override;
+  void announce(const std::vector<OutgoingFrame>& frames) override;
+  void set_last_will(const LastWill& last_will) override { will = last_will; }
+
+  void forget();  // what was recorded, not what is held
+
+ private:
+  static constexpr std::size_t kRemembered = 4096;
+};
+
+class SimulatedLan {
+ public:
+  struct Node {
+    std::string name;
+    Config config;
+    InterfaceInfo interface;
+    std::optional<ProxyReport> proxy;
+    std::unique_ptr<SimulatedHost> host;
+    std::unique_ptr<Agent> agent;  // none: crashed, or not started
+    bool is_paused = false;        // the process does not run; its socket fills
+    bool is_deaf = false;          // sends, hears nothing
+    std::deque<std::pair<DatagramInfo, Bytes>> inbox;
+  };
+
+  explicit SimulatedLan(std::uint64_t seed) : random_(seed) {}
+
+  TimePoint now() const { return now_; }
+  std::vector<Node>& nodes() { return nodes_; }
+  // The node's addresses are .number; it is not started.
+  Node& add(int number);
+  static IpAddress v4_of(int number);
+  static IpAddress v6_of(int number);
+
+  void start(Node& node);
+  void crash(Node& node, bool will_is_executed);  // its addresses go with the will or with the power
+  void pause(Node& node) { node.is_paused = true; }
+  void resume(Node& node);
+  void set_link(Node& node, bool is_up);
+  void set_proxy(Node& node, std::optional<ProxyReport> report);
+  void remove_address(Node& node, const IpPrefix& prefix);  // by somebody else
+  void reload(Node& node, Config config);
+  void inject(Node& node, const DatagramInfo& info, Bytes message);
+  void run_until(TimePoint end);
+  void run_for(Duration duration) { run_until(now_ + duration); }
+
+  // of every message: lost with this probability, delayed between 0 and this
+  double loss = 0;
+  Duration delay_max = std::chrono::microseconds(100);
+  std::set<std::pair<std::size_t, std::size_t>> cut;  // from → to
+  bool trace = false;
+
+  std::vector<std::string> violations() const;
+  std::uint64_t random(std::uint64_t below) { return random_() % below; }
+
+ private:
+  struct Delivery {
+    std::size_t to = 0;
+    DatagramInfo info;
+    Bytes message;
+  };
+  void transmit(std::size_t from, const OutgoingAdvertisement& advertisement);
+  void deliver(Delivery delivery);
+  void settle(Node& node);
+  std::size_t index_of(const Node& node) const { return static_cast<std::size_t>(&node - nodes_.data()); }
+
+  TimePoint now_{std::chrono::hours(1)};
+  std::mt19937_64 random_;
+  std::vector<Node> nodes_;
+  std::multimap<TimePoint, Delivery> wire_;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace vipair::vrrp

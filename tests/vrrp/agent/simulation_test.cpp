@@ -1,0 +1,347 @@
+// Whole agents through seeded trouble: partitions, one-way and random loss, delay and reordering, stopped
+// processes, crashes with and without their last will, failing claims, addresses removed by others, links and
+// proxies that come and go, reloads, malformed packets. Afterwards everything heals, and within a bound exactly one
+// node must be Active and hold exactly the configured addresses. VIPAIR_SEED=n replays one run with a trace,
+// VIPAIR_SEEDS=n sets how many.
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+
+#include "tests/vrrp/agent/simulated_lan.h"
+#include "vrrp/agent/instances.h"
+#include "vrrp/core/advertisement.h"
+#include "vrrp/core/timers.h"
+
+namespace vipair::vrrp {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kSeeds = 2500;
+
+IpPrefix prefix(std::string_view text) { return *IpPrefix::parse(text); }
+
+class Scenario {
+ public:
+  Scenario(std::uint64_t seed, bool trace) : lan_(seed), trace_(trace) {
+    lan_.trace = trace;
+    set_up();
+  }
+
+  // What went wrong, empty if nothing.
+  std::string execute() {
+    for (auto& node : lan_.nodes()) lan_.start(node);
+    const auto troubles = 5 + lan_.random(25);
+    for (std::uint64_t i = 0; i < troubles; ++i) {
+      lan_.run_for(pick({1ms, 10ms, 50ms, 100ms, 300ms, 1s}) * static_cast<int>(1 + lan_.random(3)));
+      trouble(lan_.nodes()[lan_.random(lan_.nodes().size())]);
+    }
+    heal();
+    lan_.run_for(kBound);
+    std::string wrong = check();
+    const auto transitions = total_transitions();
+    lan_.run_for(2s);
+    if (wrong.empty()) wrong = check();
+    if (wrong.empty() && total_transitions() != transitions) wrong = "the roles do not settle";
+    if (wrong.empty()) wrong = check_stop();
+    for (const std::string& violation : lan_.violations()) wrong += "\n" + violation;
+    return wrong;
+  }
+
+  // What the agents did to their hosts.
+  std::vector<std::string> calls() {
+    std::vector<std::string> all;
+    for (auto& node : lan_.nodes()) all.insert(all.end(), node.host->calls.begin(), node.host->calls.end());
+    return all;
+  }
+
+ private:
+  // join hold, the longest Active_Down_Interval here, and whatever a back-off was left with
+  static constexpr Duration kBound = 12s;
+
+  Duration pick(std::initializer_list<Duration> choices) { return choices.begin()[lan_.random(choices.size())]; }
+  bool maybe() { return lan_.random(2) == 0; }
+
+  void set_up() {
+    is_pair_ = maybe();
+    const int count = is_pair_ ? 2 : 2 + static_cast<int>(lan_.random(2));
+    const Centiseconds interval(std::array{2, 5, 10, 50}[lan_.random(4)]);
+    const bool preempt = maybe(), unicast = maybe(), pin_v6 = maybe(), has_v6 = maybe(), has_join_hold = maybe();
+    const bool equal = lan_.random(4) == 0, has_second = lan_.random(3) == 0;
+    for (int number = 1; number <= count; ++number) {
+      auto& node = lan_.add(number);
+      VirtualRouterConfig router;
+      router.name = "web";
+      router.interface = "eth0";
+      router.vrid = 51;
+      router.priority = static_cast<std::uint8_t>(equal ? 100 : 1 + lan_.random(254));
+      router.advertisement_interval = interval;
+      router.preempt = preempt;
+      router.preempt_delay = maybe() ? 0s : 1s;
+      router.join_hold = has_join_hold ? 1s : 0s;
+      router.addresses = {prefix("192.0.2.100/24")};
+      if (has_v6) router.addresses.push_back(prefix("2001:db8::100/64"));
+      router.excluded_addresses = {prefix("198.51.100.1/32")};
+      router.unicast = is_pair_ && unicast;
+      router.track_proxy = true;
+      router.checksum =
+          std::array{ChecksumForm::rfc5798, ChecksumForm::rfc9568, ChecksumForm::automatic}[lan_.random(3)];
+      node.config.virtual_routers = {router};
+      if (has_second) {
+        router.name = "mail";
+        router.vrid = 52;
+        router.priority = static_cast<std::uint8_t>(1 + lan_.random(254));
+        router.addresses = {prefix("192.0.2.101/24")};
+        router.excluded_addresses.clear();
+        node.config.virtual_routers.push_back(router);
+      }
+      if (is_pair_) {
+        const int other = 3 - number;
+        node.config.peer = PeerConfig{SimulatedLan::v4_of(other), std::nullopt};
+        if (pin_v6) node.config.peer->address_v6 = SimulatedLan::v6_of(other);
+      }
+    }
+  }
+
+  void note(const std::string& text) {
+    if (trace_) std::cout << "-- " << lan_.now().time_since_epoch() / 1us << " us " << text << "\n";
+  }
+
+  void trouble(SimulatedLan::Node& node) {
+    const auto index = static_cast<std::size_t>(&node - lan_.nodes().data());
+    switch (lan_.random(16)) {
+      case 0:
+        note(node.name + " crashes");
+        return lan_.crash(node, maybe());
+      case 1:
+        note(node.name + " starts");
+        return node.agent ? void() : lan_.start(node);
+      case 2:
+        note(node.name + " stops");
+        if (node.agent && !node.is_paused) {
+          node.agent->shutdown(lan_.now());
+          lan_.run_for(pick({0ms, 50ms, 1s}));
+          lan_.crash(node, true);
+        }
+        return;
+      case 3:
+        note(node.name + " is paused");
+        return lan_.pause(node);
+      case 4:
+        note(node.name + " goes on");
+        return lan_.resume(node);
+      case 5:
+        note(node.name + " hears nobody");
+        for (std::size_t from = 0; from < lan_.nodes().size(); ++from) {
+          if (from != index) lan_.cut.insert({from, index});
+        }
+        return;
+      case 6:
+        note(node.name + " is not heard");
+        for (std::size_t to = 0; to < lan_.nodes().size(); ++to) {
+          if (to != index) lan_.cut.insert({index, to});
+        }
+        return;
+      case 7:
+        note("the network is whole");
+        return lan_.cut.clear();
+      case 8:
+        lan_.loss = static_cast<double>(lan_.random(3)) * 0.3;
+        lan_.delay_max = pick({0ms, 100us, 5ms, 50ms});
+        return note("loss " + std::to_string(lan_.loss) + ", delay up to " + std::to_string(lan_.delay_max / 1us) +
+                    " us");
+      case 9:
+        node.interface.is_up = !node.interface.is_up;
+        note(node.name + " link " + (node.interface.is_up ? "up" : "down"));
+        return lan_.set_link(node, node.interface.is_up);
+      case 10:
+        note(node.name + " proxy changes");
+        return lan_.set_proxy(node, maybe() ? std::optional(ProxyReport{maybe(), "busy"}) : std::nullopt);
+      case 11:
+        note(node.name + " next claims fail");
+        node.host->refused_claims = static_cast<int>(lan_.random(3));
+        return;
+      case 12:
+        if (node.is_paused || node.host->held.empty()) return;
+        note(node.name + " loses an address");
+        return lan_.remove_address(node, *node.host->held.begin());
+      case 13:
+        note(node.name + " reloads");
+        return reload(node);
+      case 14:
+        note(node.name + " gets nonsense");
+        for (int i = 0; i < 5; ++i) nonsense(node);
+        return;
+      case 15:
+        note(node.name + " gets another MAC address and source");
+        node.interface.mac.bytes[4] = static_cast<std::uint8_t>(lan_.random(256));
+        if (!is_pair_)
+          node.interface.primary_v4 = SimulatedLan::v4_of(static_cast<int>(1 + index + 10 * lan_.random(9)));
+        return lan_.set_link(node, node.interface.is_up);
+    }
+  }
+
+  void reload(SimulatedLan::Node& node) {
+    if (node.is_paused) return;
+    Config config = node.config;
+    VirtualRouterConfig& router = config.virtual_routers.at(0);
+    switch (lan_.random(4)) {
+      case 0:
+        router.priority = static_cast<std::uint8_t>(1 + lan_.random(254));
+        break;
+      case 1:
+        router.addresses = {prefix("192.0.2.100/24"), prefix("192.0.2.102/24")};
+        break;
+      case 2:
+        router.addresses = {prefix("192.0.2.103/24")};
+        break;
+      case 3:
+        router.vrid = router.vrid == 51 ? 61 : 51;
+        break;
+    }
+    lan_.reload(node, std::move(config));
+  }
+
+  // A mutation of a true advertisement that must be refused, or random bytes. Never a valid forgery: against that
+  // only the pinned peer and, later, authentication help.
+  void nonsense(SimulatedLan::Node& node) {
+    DatagramInfo info{2, SimulatedLan::v4_of(99), multicast_group(IpFamily::ipv4), kTtl};
+    Bytes message = encode({51, 255, Centiseconds(1), {IpAddress::v4(1)}}, info.source, info.destination,
+                           ChecksumKind::pseudo_header);
+    switch (lan_.random(4)) {
+      case 0:
+        message.resize(lan_.random(message.size()));
+        break;
+      case 1:
+        message[lan_.random(message.size())] ^= static_cast<std::uint8_t>(1u << lan_.random(8));
+        break;
+      case 2:
+        info.ttl = static_cast<int>(lan_.random(255));
+        break;
+      case 3:
+        message.resize(lan_.random(64));
+        for (auto& byte : message) byte = static_cast<std::uint8_t>(lan_.random(256));
+        break;
+    }
+    lan_.inject(node, info, std::move(message));
+  }
+
+  void heal() {
+    note("everything heals");
+    lan_.cut.clear();
+    lan_.loss = 0;
+    lan_.delay_max = 100us;
+    const auto& first = lan_.nodes().front().config.virtual_routers;
+    for (auto& node : lan_.nodes()) {
+      lan_.resume(node);
+      node.host->refused_claims = 0;
+      // the operator's two files agree again, but for what differs by intention
+      Config config = node.config;
+      for (std::size_t i = 0; i < config.virtual_routers.size(); ++i) {
+        config.virtual_routers[i].vrid = first[i].vrid;
+        config.virtual_routers[i].addresses = first[i].addresses;
+      }
+      lan_.reload(node, std::move(config));
+      if (!node.agent) lan_.start(node);
+      lan_.set_link(node, true);
+      lan_.set_proxy(node, ProxyReport{true, ""});
+    }
+  }
+
+  std::string check() {
+    const auto instances = instances_of(lan_.nodes().front().config);
+    std::map<InstanceKey, int> active;
+    for (auto& node : lan_.nodes()) {
+      std::set<IpPrefix> expected;
+      for (const InstanceConfig& instance : instances_of(node.config)) {
+        const std::string state = state_of(node, instance.key);
+        if (state != "active" && state != "backup") return node.name + " is in state \"" + state + "\"";
+        if (state != "active") continue;
+        ++active[instance.key];
+        for (const IpPrefix& address : instance.addresses()) expected.insert(address);
+      }
+      if (node.host->held != expected) return node.name + " does not hold exactly what it is Active for";
+      std::set<IpPrefix> willed;
+      for (const AddressSet& set : node.host->will.addresses)
+        willed.insert(set.addresses.begin(), set.addresses.end());
+      if (willed != expected) return node.name + " leaves a wrong last will";
+      if (node.agent->role() != (expected.empty() ? NodeRole::standby : NodeRole::active)) return "wrong role";
+    }
+    for (const InstanceConfig& instance : instances) {
+      if (active[instance.key] != 1) {
+        return std::to_string(active[instance.key]) + " nodes are Active for vrid " +
+               std::to_string(instance.key.vrid) + " " + to_string(instance.key.family);
+      }
+    }
+    return "";
+  }
+
+  // At the end all stop in turn: each hands over what it holds and the last one leaves nothing behind.
+  std::string check_stop() {
+    for (auto& node : lan_.nodes()) {
+      node.agent->shutdown(lan_.now());
+      lan_.run_for(kYieldMax + 1ms);
+      if (!node.agent->is_stopped()) return node.name + " does not stop";
+      if (!node.host->held.empty()) return node.name + " stops and keeps addresses";
+      if (!node.host->will.addresses.empty()) return node.name + " stops and leaves a last will";
+    }
+    return "";
+  }
+
+  std::string state_of(const SimulatedLan::Node& node, const InstanceKey& key) {
+    for (const RouterStatus& router : node.agent->status(lan_.now()).routers) {
+      if (router.vrid == key.vrid && router.family == key.family) return router.state;
+    }
+    return "unknown";
+  }
+
+  std::uint64_t total_transitions() {
+    std::uint64_t total = 0;
+    for (auto& node : lan_.nodes()) {
+      for (const RouterStatus& router : node.agent->status(lan_.now()).routers) {
+        for (const auto& [name, value] : router.counters) total += name == "active_transitions" ? value : 0;
+      }
+    }
+    return total;
+  }
+
+  SimulatedLan lan_;
+  bool trace_;
+  bool is_pair_ = false;
+};
+
+std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : fallback;
+}
+
+TEST(Simulation, OneActiveRemainsOnceTroublesEnd) {
+  if (std::getenv("VIPAIR_SEED")) {
+    const std::uint64_t seed = from_environment("VIPAIR_SEED", 0);
+    EXPECT_EQ(Scenario(seed, true).execute(), "") << "seed " << seed;
+    return;
+  }
+  const std::uint64_t seeds = from_environment("VIPAIR_SEEDS", kSeeds);
+  ASSERT_GT(seeds, 0u);
+  int failures = 0;
+  for (std::uint64_t seed = 1; seed <= seeds && failures < 5; ++seed) {
+    const std::string wrong = Scenario(seed, false).execute();
+    EXPECT_EQ(wrong, "") << "replay with VIPAIR_SEED=" << seed;
+    failures += wrong.empty() ? 0 : 1;
+  }
+}
+
+TEST(Simulation, SameSeedGivesTheSameRun) {
+  auto calls_of = [](std::uint64_t seed) {
+    Scenario scenario(seed, false);
+    scenario.execute();
+    return scenario.calls();
+  };
+  EXPECT_EQ(calls_of(1), calls_of(1));
+  EXPECT_NE(calls_of(1), calls_of(2));
+}
+
+}  // namespace
+}  // namespace vipair::vrrp
