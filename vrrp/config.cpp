@@ -21,6 +21,14 @@ constexpr Duration kHangTimeoutMin = 50ms, kHangTimeoutMax = 10s;
 constexpr int kRealtimePriorityMax = 99;
 constexpr std::size_t kKeyDigits = 64;
 
+// A text of the file inside a message, which stays one printable line.
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kShownMax = 80;
+  std::string shown = "\"";
+  for (char c : text.substr(0, kShownMax)) shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+  return shown + (text.size() > kShownMax ? "…\"" : "\"");
+}
+
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= kNameMax && std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) || c == '-' || c == '_' || c == '.';
@@ -58,7 +66,7 @@ void refuse_unsupported(ConfigGroup& group, std::string_view key, std::string_vi
 std::optional<ConfigText> name_setting(ConfigGroup& group, std::string_view key) {
   auto name = group.text(key);
   if (!name || is_name(name->value)) return name;
-  group.error(*name, "\"" + name->value + "\" is not a name: expected 1 to " + std::to_string(kNameMax) +
+  group.error(*name, quoted(name->value) + " is not a name: expected 1 to " + std::to_string(kNameMax) +
                          " letters, digits, '-', '_' or '.'");
   return std::nullopt;
 }
@@ -82,11 +90,11 @@ void check_key_file(ConfigGroup& peer, const ConfigText& setting, Config& config
   struct stat info {};
   std::ifstream file(path, std::ios::binary);
   if (!file || ::stat(path.c_str(), &info) != 0) {
-    peer.error(setting, "cannot read " + path + ": make the file and let the daemon's user read it");
+    peer.error(setting, "cannot read " + quoted(path) + ": make the file and let the daemon's user read it");
     return;
   }
   if (!S_ISREG(info.st_mode) || static_cast<std::size_t>(info.st_size) > kKeyFileSizeMax) {
-    peer.error(setting, path + " is not a key file: expected a regular file of at most " +
+    peer.error(setting, quoted(path) + " is not a key file: expected a regular file of at most " +
                             std::to_string(kKeyFileSizeMax) + " bytes");
     return;
   }
@@ -97,10 +105,11 @@ void check_key_file(ConfigGroup& peer, const ConfigText& setting, Config& config
     ++keys;
     if (line.size() != kKeyDigits ||
         !std::all_of(line.begin(), line.end(), [](unsigned char c) { return std::isxdigit(c); }))
-      peer.error(setting, path + " line " + std::to_string(number) + " is not a key: expected " +
+      peer.error(setting, quoted(path) + " line " + std::to_string(number) + " is not a key: expected " +
                               std::to_string(kKeyDigits) + " hexadecimal digits and nothing else");
   }
-  if (keys == 0) peer.error(setting, path + " holds no key: expected one per line, 64 hexadecimal digits each");
+  if (keys == 0)
+    peer.error(setting, quoted(path) + " holds no key: expected one per line, 64 hexadecimal digits each");
   if (info.st_mode & (S_IRWXO | S_IWGRP))
     config.warnings.push_back(path + " can be read or changed by others: chmod 0600 " + path);
   config.warnings.push_back(
@@ -156,9 +165,8 @@ std::vector<IpPrefix> load_addresses(ConfigGroup& group, std::string_view key, c
   for (const ConfigText& text : group.texts(key)) {
     auto prefix = IpPrefix::parse(text.value);
     if (!prefix) {
-      group.error(text,
-                  "\"" + text.value +
-                      "\" is not an address: expected one such as \"192.0.2.100/24\" or \"2001:db8::100/64\"");
+      group.error(text, quoted(text.value) +
+                            " is not an address: expected one such as \"192.0.2.100/24\" or \"2001:db8::100/64\"");
       continue;
     }
     const IpAddress& address = prefix->address;
@@ -246,7 +254,7 @@ void load_virtual_router(ConfigGroup group, Config& config, bool track_proxy, Se
     if (auto name = name_setting(group, "name")) {
       router.name = name->value;
       auto [first, is_new] = seen.names.try_emplace(router.name, *name);
-      if (!is_new) group.error(*name, "\"" + router.name + "\" is used twice: first at " + place(first->second));
+      if (!is_new) group.error(*name, quoted(router.name) + " is used twice: first at " + place(first->second));
     }
   }
   bool has_interface = false, has_vrid = false;
@@ -256,8 +264,8 @@ void load_virtual_router(ConfigGroup group, Config& config, bool track_proxy, Se
       router.interface = interface->value;
       if (!has_interface)
         group.error(*interface,
-                    "\"" + interface->value +
-                        "\" cannot be used: expected the name of a network interface such as \"eth0\", 1 to " +
+                    quoted(interface->value) +
+                        " cannot be used: expected the name of a network interface such as \"eth0\", 1 to " +
                         std::to_string(kInterfaceNameMax) + " characters, not \"lo\"");
     }
   }
