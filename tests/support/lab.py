@@ -239,6 +239,8 @@ class Host:
         """A cable from this host's interface to a port of the switch."""
         port = f"{self.name}.{interface}"[-15:]
         self.ip(f"link add {interface} type veth peer name {port} netns {switch.name}")
+        if any(address.startswith("fe80:") for address in addresses):  # a link-local address that can be written down
+            self.ip(f"link set {interface} addrgenmode none")
         for address in addresses:
             self.ip(f"addr add {address} dev {interface}" + (" nodad" if ":" in address else ""))
         switch.ip(f"link set {port} master br0 up")
@@ -352,7 +354,8 @@ class Node(Host):
         self.priority = priority
         self.front = f"192.0.2.{number}"
         self.front6 = f"2001:db8:1::{number}"
-        self.plug(lab.front, "eth0", f"{self.front}/24", f"{self.front6}/64")
+        self.link_local = f"fe80::{number}"
+        self.plug_front()
         self.plug(lab.back, "eth1", f"198.51.100.{number}/24")
         self.node_conf = self.folder / "node.conf"
         self.proxy_conf = self.folder / "proxy.conf"
@@ -362,6 +365,9 @@ class Node(Host):
         self.agent = None
         self.proxy = None
 
+    def plug_front(self) -> None:
+        self.plug(self.lab.front, "eth0", f"{self.front}/24", f"{self.link_local}/64", f"{self.front6}/64")
+
     # ---- files ------------------------------------------------------------------------------
 
     def node_settings(self) -> dict:
@@ -370,7 +376,7 @@ class Node(Host):
         addresses = [f"{VIP}/24"] + ([f"{VIP6}/64"] if self.lab.ipv6 else [])
         return {
             "node": self.name,
-            "peer": {"address": peer.front, **({"address_ipv6": peer.front6} if self.lab.ipv6 else {})},
+            "peer": {"address": peer.front, **({"address_ipv6": peer.link_local} if self.lab.ipv6 else {})},
             "virtual_routers": [{
                 "name": "web", "interface": "eth0", "vrid": VRID, "priority": self.priority,
                 "advertisement_interval": "100ms", "preempt": False, "addresses": addresses}],

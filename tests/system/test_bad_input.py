@@ -335,7 +335,7 @@ def test_an_interface_that_vanishes_and_returns(test):
     a.ip("link del eth0")
     agents.lab.wait_active(b)
     test.note(wait_fault(a, "eth0"))
-    a.plug(agents.lab.front, "eth0", f"{a.front}/24", f"{a.front6}/64")
+    a.plug_front()
     agents.lab.wait_backup(a)
     assert agents.lab.active() is b
     agents.lab.wait_held_by(b)

@@ -1,0 +1,154 @@
+#include "tests/support/conversation.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+
+#include "common/base/assert.h"
+
+namespace vipair::proxy::testing {
+
+Config simple_config(std::size_t servers) {
+  Config config;
+  config.node = "lb-a";
+  config.workers = 1;
+  config.listeners = {{*IpEndpoint::parse("192.0.2.100:80")}};
+  Site site;
+  site.name = "*";
+  site.hosts = {"*"};
+  Upstream upstream;
+  upstream.name = "app";
+  for (std::size_t i = 1; i <= servers; ++i) {
+    upstream.servers.push_back(*IpEndpoint::parse("10.0.0." + std::to_string(i) + ":80"));
+  }
+  upstream.connect_timeout = config.timeouts.connect;
+  upstream.response_head_timeout = config.timeouts.response_head;
+  site.upstreams = {upstream};
+  Route route;
+  route.path = "/";
+  site.routes = {route};
+  config.sites = {site};
+  return config;
+}
+
+Conversation::Conversation(Config config)
+    : now_(std::chrono::hours(1)),
+      scheduler_(now_),
+      context_(
+          scheduler_, 0,
+          [this](const IpEndpoint& endpoint, int&) -> std::unique_ptr<Stream> {
+            auto wire = std::make_shared<Wire>();
+            auto stream = std::make_unique<MemoryStream>(wire);
+            Connect outcome = Connect::accept;
+            if (!outcomes_.empty()) {
+              outcome = outcomes_.front();
+              outcomes_.pop_front();
+            }
+            origins_.push_back(wire);
+            endpoints_.push_back(endpoint);
+            if (outcome == Connect::accept) wire->accept();
+            if (outcome == Connect::refuse) wire->refuse(ECONNREFUSED);
+            return stream;
+          },
+          RequestIds(7)) {
+  context_.set_wall_time(WallTime(std::chrono::seconds(1795161600)));
+  snapshot_ = make_snapshot(std::move(config), 1, nullptr);
+  context_.use(snapshot_);
+  client_ = connect();
+}
+
+Conversation::~Conversation() {
+  while (ClientSession* session = context_.sessions.pop_front()) delete session;
+}
+
+std::shared_ptr<Wire> Conversation::connect(const char* address) {
+  auto wire = std::make_shared<Wire>();
+  auto stream = std::make_unique<MemoryStream>(wire);
+  wire->accept();
+  auto session = std::make_unique<ClientSession>(context_, std::move(stream), *IpEndpoint::parse(address));
+  context_.sessions.push_back(*session);
+  session.release()->start();
+  clients_.push_back(wire);
+  return wire;
+}
+
+void Conversation::turn() {
+  if (next_size_) {
+    for (const auto& list : {clients_, origins_}) {
+      for (const auto& wire : list) wire->read_max = wire->write_max = next_size_();
+    }
+  }
+  scheduler_.advance(now_);
+  scheduler_.run();
+  for (ClientSession* session : context_.finished) delete session;
+  context_.finished.clear();
+}
+
+void Conversation::run() {
+  do {
+    turn();
+  } while (scheduler_.has_work());
+}
+
+void Conversation::pass(Duration duration) {
+  const TimePoint end = now_ + duration;
+  while (now_ < end) {
+    now_ = std::min(end, now_ + Scheduler::kTick);
+    run();
+  }
+}
+
+void Conversation::client_sends(std::string_view bytes) {
+  client_->send(bytes);
+  run();
+}
+
+void Conversation::origin_sends(std::string_view bytes) {
+  VIPAIR_ASSERT(!origins_.empty(), "the proxy has connected to nobody");
+  origin().send(bytes);
+  run();
+}
+
+void Conversation::reload(Config config) {
+  snapshot_ = make_snapshot(std::move(config), 1, snapshot_.get());
+  context_.use(snapshot_);
+}
+
+ClientSession& Conversation::session() {
+  ClientSession* first = nullptr;
+  context_.sessions.for_each([&](ClientSession& each) { first = first == nullptr ? &each : first; });
+  VIPAIR_ASSERT(first != nullptr, "the session has ended");
+  return *first;
+}
+
+void Conversation::drain() {
+  context_.begin_drain();
+  run();
+}
+
+// ---- reading messages ------------------------------------------------------------------------
+
+std::string field(const std::string& message, const std::string& name) {
+  auto is_same = [](char a, char b) { return std::tolower(a) == std::tolower(b); };
+  std::size_t at = message.find("\r\n");
+  while (at != std::string::npos && message.compare(at, 4, "\r\n\r\n") != 0) {
+    at += 2;
+    const std::size_t end = message.find("\r\n", at);
+    const std::string line = message.substr(at, end - at);
+    if (line.size() > name.size() && line[name.size()] == ':' &&
+        std::equal(name.begin(), name.end(), line.begin(), is_same)) {
+      return line.substr(line.find_first_not_of(" ", name.size() + 1));
+    }
+    at = end;
+  }
+  return "";
+}
+
+std::string first_line(const std::string& message) { return message.substr(0, message.find("\r\n")); }
+
+std::string body_of(const std::string& message) {
+  const std::size_t at = message.find("\r\n\r\n");
+  return at == std::string::npos ? "" : message.substr(at + 4);
+}
+
+}  // namespace vipair::proxy::testing
