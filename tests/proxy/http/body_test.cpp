@@ -25,7 +25,7 @@ Outcome decode(BodyFraming framing, std::string_view input, Cut cut) {
   BodyDecoder decoder(framing);
   Outcome outcome;
   while (!input.empty() && !decoder.is_complete()) {
-    std::string piece(input.substr(0, cut(input.size())));
+    std::string piece(input.substr(0, static_cast<std::size_t>(cut(input.size()))));
     std::string_view left = piece;
     for (;;) {
       auto step = decoder.decode(left);
