@@ -352,8 +352,10 @@ Bytes encode_relay_trial(const RelayRules& rules) {
 UniqueFd open_nftables() {
   UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER));
   const int one = 1;
-  if (socket)
+  if (socket) {
     (void)::setsockopt(socket.get(), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof one);  // errors stay small
+    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kTransactionSizeMax, sizeof kTransactionSizeMax);
+  }
   return socket;
 }
 

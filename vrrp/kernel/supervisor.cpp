@@ -104,6 +104,16 @@ std::string describe(int wait_status) {
   return fmt::format("killed by signal {} ({})", signal, ::strsignal(signal));
 }
 
+struct Child {
+  pid_t pid = 0;
+  UniqueFd link;
+  TimePoint started_at;
+  bool is_will_done = false;
+  LastWillExecutor::Result will;
+  std::optional<TimePoint> killed_at;
+  std::string killed_because;
+};
+
 class Supervisor {
  public:
   Supervisor(const SupervisorOptions& options, const std::function<int(ChildLink&)>& run_child)
@@ -115,16 +125,6 @@ class Supervisor {
   int run();
 
  private:
-  struct Child {
-    pid_t pid = 0;
-    UniqueFd link;
-    TimePoint started_at;
-    bool is_will_done = false;
-    LastWillExecutor::Result will;
-    std::optional<TimePoint> killed_at;
-    std::string killed_because;
-  };
-
   Expected<void, std::string> open();
   bool start_child();
   [[noreturn]] void become_child(UniqueFd link, pid_t parent);

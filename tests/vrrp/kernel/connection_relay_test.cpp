@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <atomic>
 #include <optional>
 #include <ostream>
@@ -315,14 +316,25 @@ TEST(ConnectionRelay, LeavesNothingBehindWhenItsProcessIsKilled) {
   });
 }
 
-TEST(ConnectionRelay, StartsForThousandsOfAddresses) {
+TEST(ConnectionRelay, StartsForThousandsOfAddressesOfEitherFamily) {
   in_new_network([] {
-    AddressSet set{"lo", 1, {}};
-    for (std::uint32_t i = 0; i < 4000; ++i) set.addresses.push_back({IpAddress::v4(0x0A000000 + i), 24});
+    AddressSet v4{"lo", 1, {}};
+    AddressSet v6{"lo", 1, {}};
+    for (std::uint32_t i = 0; i < 4000; ++i) {
+      v4.addresses.push_back({IpAddress::v4(0x0A000000 + i), 24});
+      std::array<std::uint8_t, 16> bytes = {0x20, 0x01, 0x0D, 0xB8};
+      bytes[14] = static_cast<std::uint8_t>(i >> 8);
+      bytes[15] = static_cast<std::uint8_t>(i);
+      v6.addresses.push_back({IpAddress::v6(bytes), 64});
+    }
     ConnectionRelay relay(kDrainTime);
-    const auto started = relay.start(TimePoint{}, set, *IpAddress::parse("192.0.2.2"), {});
-    EXPECT_TRUE(started) << started.error();
-    EXPECT_NE(test::output_of("nft list ruleset").find("10.0.15.159"), std::string::npos);
+    const auto started_v4 = relay.start(TimePoint{}, v4, *IpAddress::parse("192.0.2.2"), {});
+    EXPECT_TRUE(started_v4) << started_v4.error();
+    const auto started_v6 = relay.start(TimePoint{}, v6, *IpAddress::parse("fe80::2"), {});
+    EXPECT_TRUE(started_v6) << started_v6.error();
+    const std::string shown = test::output_of("nft list ruleset");
+    EXPECT_NE(shown.find("10.0.15.159"), std::string::npos);
+    EXPECT_NE(shown.find("2001:db8::f9f"), std::string::npos);
   });
 }
 
