@@ -48,7 +48,7 @@ struct Limits {
   std::size_t request_fields = 100;         // more: 431
   std::uint64_t request_body = kUnlimited;  // bytes; more: 413. A site may say its own
   std::size_t response_head = 64 * 1024;    // bytes, of an upstream; more: 502
-  std::uint64_t body_rate_min = 240;        // bytes per second, averaged over body_idle; 0: any rate
+  std::uint64_t body_rate_min = 240;        // bytes per second, of a request body over body_idle; 0: any
   std::size_t connections = 100000;         // clients at once over all workers; each worker takes an equal share
   friend bool operator==(const Limits&, const Limits&) = default;
 };
