@@ -121,7 +121,7 @@ ParseResult HeadParser::request(const HeadLimits& limits, RequestHead& out) {
 
   std::size_t target_begin = method_end + 1;
   std::size_t target_end = target_begin;
-  std::size_t target_limit = std::min(size_, target_begin + limits.target_bytes_max);
+  std::size_t target_limit = target_begin + std::min(size_ - target_begin, limits.target_bytes_max);
   while (target_end < target_limit && kTargetChars[static_cast<unsigned char>(data_[target_end])]) ++target_end;
   if (target_end == size_) return kIncomplete;
   if (kTargetChars[static_cast<unsigned char>(data_[target_end])]) return refuse(HeadError::target_too_long);

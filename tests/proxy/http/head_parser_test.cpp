@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -290,6 +291,8 @@ TEST(HeadParser, KeepsItsLimits) {
   EXPECT_EQ(outcome(parse("GET /123456789 HTTP/1.1\r\nHost: a\r\n\r\n", limits).result), "complete");
   EXPECT_EQ(outcome(parse("GET /1234567890 HTTP/1.1\r\nHost: a\r\n\r\n", limits).result), "target_too_long");
   EXPECT_EQ(outcome(parse("GET /1234567890", limits).result), "target_too_long") << "as soon as it is known";
+  limits.target_bytes_max = limits.head_bytes_max = std::numeric_limits<std::size_t>::max();
+  EXPECT_EQ(outcome(parse(with_fields(""), limits).result), "complete") << "no limit is no overflow";
 
   limits = {};
   limits.fields_max = 2;
