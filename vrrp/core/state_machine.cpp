@@ -38,10 +38,12 @@ Transition become_active(const Parameters& parameters, TimePoint now, Reason rea
 }
 
 // Section 6.4.1, and the join hold: a node whose network is still deaf must not conclude that nobody is there.
+// Nodes that hold together, after a power cut for example, still come forward in the order of their priorities.
 Transition start(const Parameters& parameters, TimePoint now) {
   if (parameters.is_owner()) return become_active(parameters, now, Reason::owner);
   Backup next = backup(parameters, parameters.advertisement_interval, now);
-  next.active_down_at = std::max(next.active_down_at, now + parameters.join_hold);
+  const Duration skew = skew_time(parameters.priority, parameters.advertisement_interval);
+  next.active_down_at = std::max(next.active_down_at, now + parameters.join_hold + skew);
   return {next, {}, Reason::startup};
 }
 
@@ -89,9 +91,18 @@ Transition on_advert(const Parameters& parameters, const Backup& state, const Ad
 
 // ---- section 6.4.3: Active ----
 
-// Pair mode: whoever displaces us has claimed the addresses and relays our connections.
-ReleaseMode release_to_living(const Parameters& parameters) {
-  return parameters.is_pair ? ReleaseMode::lingering : ReleaseMode::immediate;
+// To another Active. Pair mode: it has claimed the addresses and relays our connections, and the resignation tells
+// it that there were two, so that it announces again: a switch or a neighbour may have believed us.
+Transition yield_to(const Parameters& parameters, const AdvertReceived& advert, TimePoint now, Reason reason) {
+  Transition transition;
+  transition.next = backup(parameters, learned_interval(parameters, advert.max_advertise_interval), now);
+  transition.reason = reason;
+  if (parameters.is_pair) {
+    transition.actions = {SendAdvertisement{kPriorityResigned}, ReleaseAddresses{ReleaseMode::lingering}};
+  } else {
+    transition.actions = {ReleaseAddresses{ReleaseMode::immediate}};
+  }
+  return transition;
 }
 
 Transition resign(const Parameters& parameters, TimePoint now) {
@@ -105,11 +116,23 @@ Transition resign(const Parameters& parameters, TimePoint now) {
       Yielding{now + bound, now + bound / kYieldRepeats}, {SendAdvertisement{kPriorityResigned}}, Reason::shutdown};
 }
 
-Transition answer(const Parameters& parameters, const Active& state, TimePoint now, Reason reason) {
+Transition advertise_now(const Parameters& parameters, const Active& state, TimePoint now, Reason reason) {
   Active next = state;
   next.adver_at = now + parameters.advertisement_interval;
   next.is_listening = false;
   return {next, {SendAdvertisement{parameters.priority}}, reason};
+}
+
+void announce_again(Transition& transition, TimePoint now) {
+  std::get<Active>(transition.next).announcements = start_announcements(now);
+  transition.actions.push_back(AnnounceAddresses{});
+}
+
+// There is, or was, a second Active: the switch has learned both places, and hears of ours again.
+Transition answer(const Parameters& parameters, const Active& state, TimePoint now, Reason reason) {
+  Transition transition = advertise_now(parameters, state, now, reason);
+  if (now - state.announcements.started_at >= kAnnouncementRestartMin) announce_again(transition, now);
+  return transition;
 }
 
 // So late that a Backup of any priority, if one lives, has declared us dead.
@@ -144,33 +167,20 @@ Transition on_advert(const Parameters& parameters, const Active& state, const Ad
                      TimePoint now) {
   if (advert.priority == kPriorityResigned) return answer(parameters, state, now, Reason::answered);
 
-  auto yield = [&](Reason reason) -> Transition {
-    return {backup(parameters, learned_interval(parameters, advert.max_advertise_interval), now),
-            {ReleaseAddresses{release_to_living(parameters)}},
-            reason};
-  };
-  if (advert.priority > parameters.priority) return yield(Reason::higher_priority);
+  if (advert.priority > parameters.priority) return yield_to(parameters, advert, now, Reason::higher_priority);
   if (advert.priority == parameters.priority && advert.source > parameters.source) {
-    return yield(Reason::higher_address);
+    return yield_to(parameters, advert, now, Reason::higher_address);
   }
   const bool slept = state.is_listening || was_declared_dead(parameters, state, now);
-  if (slept && !parameters.preempt && !parameters.is_owner()) return yield(Reason::silent_too_long);
-
-  // A second Active: it yields to our answer. The switch has learned both places, and hears of ours again.
-  Transition transition = answer(parameters, state, now, Reason::second_active);
-  if (now - state.announcements.started_at >= kAnnouncementRestartMin) {
-    std::get<Active>(transition.next).announcements = start_announcements(now);
-    transition.actions.push_back(AnnounceAddresses{});
+  if (slept && !parameters.preempt && !parameters.is_owner()) {
+    return yield_to(parameters, advert, now, Reason::silent_too_long);
   }
-  return transition;
+  return answer(parameters, state, now, Reason::second_active);
 }
 
 Transition on_parameters(const Parameters& parameters, const Active& state, bool announce, TimePoint now) {
-  Transition transition = answer(parameters, state, now, Reason::parameters_changed);
-  if (announce) {
-    std::get<Active>(transition.next).announcements = start_announcements(now);
-    transition.actions.push_back(AnnounceAddresses{});
-  }
+  Transition transition = advertise_now(parameters, state, now, Reason::parameters_changed);
+  if (announce) announce_again(transition, now);
   return transition;
 }
 
