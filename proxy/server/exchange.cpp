@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace vipair::proxy {
 
@@ -63,8 +64,8 @@ void Exchange::begin_sending(const Timeouts& timeouts, Duration response_head_ti
   send_error_ = 0;
   head_seen_ = 0;
   interim_responses_ = 0;
-  last_interim_ = rate_since_ = now;
-  rate_bytes_ = 0;
+  last_interim_ = now;
+  rate_is_judged_ = false;
   if (is_replayable()) head_in.rewind(body_mark_);
   upstream_in.release();
   to_upstream.clear();
@@ -174,7 +175,6 @@ bool Exchange::pump_response(Stream& client, Stream& upstream, TimePoint now, St
 }
 
 bool Exchange::read_response_head(Stream& upstream, Step& event) {
-  bool moved = false;
   if (upstream_in.empty() || head_seen_ == upstream_in.size()) {
     if (!upstream.can_read()) return false;
     if (upstream_in.capacity() == 0) upstream_in.reserve(BufferPool::kSmall);
@@ -197,7 +197,6 @@ bool Exchange::read_response_head(Stream& upstream, Step& event) {
       case IoResult::Status::ok:
         upstream_in.produced(result.bytes);
         upstream_has_spoken_ = true;
-        moved = true;
     }
   }
   const http::ParseResult parsed =
@@ -205,7 +204,7 @@ bool Exchange::read_response_head(Stream& upstream, Step& event) {
   switch (parsed.status) {
     case http::ParseStatus::incomplete:
       head_seen_ = upstream_in.size();
-      return moved;
+      return true;
     case http::ParseStatus::error:
       fail(Side::upstream, Stage::response_head, Cause::bad_message);
       return true;
@@ -242,7 +241,8 @@ Exchange::Expiry Exchange::next_expiry() const {
   if (!request_ended_ && request_body.waits_for_sink()) {
     consider(request_body.last_write() + timeouts_->write_idle, Side::upstream, Stage::request_body);
   } else if (waits_for_body()) {
-    consider(request_body.last_read() + timeouts_->body_idle, Side::client, Stage::request_body);
+    consider(std::max(request_body.last_read(), last_interim_) + timeouts_->body_idle, Side::client,
+             Stage::request_body);
   }
   if (phase_ == ResponsePhase::head) {
     if (!to_client.empty()) {
@@ -262,11 +262,12 @@ Exchange::Expiry Exchange::next_expiry() const {
 
 TimePoint Exchange::deadline(TimePoint now) {
   const TimePoint next = next_expiry().at;
-  if (!waits_for_body()) {
-    // A rate is judged only over time that was all the client's.
+  // A rate is judged only over time that was all the client's.
+  const bool was_judged = std::exchange(rate_is_judged_, waits_for_body());
+  if (!rate_is_judged_) return next;
+  if (!was_judged) {
     rate_since_ = now;
     rate_bytes_ = request_body.payload_bytes();
-    return next;
   }
   return std::min(next, rate_since_ + timeouts_->body_idle);
 }
@@ -274,7 +275,7 @@ TimePoint Exchange::deadline(TimePoint now) {
 void Exchange::on_deadline(TimePoint now) {
   const Expiry expired = next_expiry();
   if (expired.at <= now) return fail(expired.side, expired.stage, Cause::timed_out);
-  if (!waits_for_body() || now < rate_since_ + timeouts_->body_idle) return;
+  if (!rate_is_judged_ || now < rate_since_ + timeouts_->body_idle) return;
   const auto seconds = std::chrono::duration<double>(now - rate_since_).count();
   const auto received = static_cast<double>(request_body.payload_bytes() - rate_bytes_);
   if (received < static_cast<double>(body_rate_min_) * seconds) {

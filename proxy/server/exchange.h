@@ -116,6 +116,7 @@ class Exchange {
   std::size_t head_seen_ = 0;  // bytes of upstream_in that held no whole head
   int interim_responses_ = 0;
   TimePoint last_interim_{};
+  bool rate_is_judged_ = false;
   TimePoint rate_since_{};
   std::uint64_t rate_bytes_ = 0;
 };

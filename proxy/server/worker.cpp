@@ -128,9 +128,7 @@ void Worker::drain() {
   reactor_.post([this] {
     for (auto& acceptor : acceptors_) acceptor->drain();
     acceptors_.clear();
-    context_.announces_close = context_.is_draining = true;
-    context_.draining_since = context_.scheduler.now();
-    context_.sessions.for_each([](ClientSession& session) { session.wake(); });
+    context_.begin_drain();
   });
 }
 

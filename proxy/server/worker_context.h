@@ -58,6 +58,9 @@ struct WorkerContext {
   // A line for the operator; a client or a server can trigger them, so they are limited.
   void report_failure(const policy::ProxyError& error, const UpstreamPool* server, bool retries);
 
+  // From now on: running requests end, every response announces the close, idle connections go after kDrainIdle.
+  void begin_drain();
+
   // ---- snapshots ---------------------------------------------------------------------------
   void use(std::shared_ptr<const Snapshot> snapshot);
   LocalSnapshot& current() { return locals_.back(); }

@@ -1,6 +1,6 @@
 #pragma once
-// A proxy test as a conversation: one worker's sessions over memory streams, a client, origins and a configuration on
-// one page. Time is a number; nothing happens but in run() and pass().
+// A proxy test as a conversation: one worker's sessions over memory streams, a client, origins and a configuration
+// on one page. Time is a number; nothing happens but in run() and pass().
 
 #include <deque>
 #include <functional>
@@ -34,8 +34,8 @@ class Conversation {
   const IpEndpoint& server_of(std::size_t number) const { return endpoints_.at(number); }
   void on_connect(std::deque<Connect> outcomes) { outcomes_ = std::move(outcomes); }  // then: accept
 
-  void run();                   // turns until nothing moves
-  void pass(Duration duration); // time, tick by tick
+  void run();                    // turns until nothing moves
+  void pass(Duration duration);  // time, tick by tick
 
   // The usual steps, run() included.
   void client_sends(std::string_view bytes);

@@ -1,6 +1,6 @@
 #pragma once
-// A proxy::Stream without a network: the proxy holds the MemoryStream, the test holds its Wire. What the test puts on
-// the wire arrives at once, in pieces as small as the test likes.
+// A proxy::Stream without a network: the proxy holds the MemoryStream, the test holds its Wire. What the test puts
+// on the wire arrives at once, in pieces as small as the test likes.
 
 #include <cstddef>
 #include <limits>
@@ -27,13 +27,13 @@ class Wire {
 
   std::string take();  // what came from the proxy since the last take()
   const std::string& received() const { return from_proxy_; }
-  bool ended() const { return ended_; }      // the proxy sends no more
+  bool ended() const { return ended_; }  // the proxy sends no more
   bool is_closed() const { return stream_ == nullptr; }
   bool was_aborted() const { return aborted_; }
   bool holds_unread() const { return !to_proxy_.empty(); }  // the proxy has not read everything
 
-  std::size_t read_max = kAnySize;    // bytes the proxy gets per read
-  std::size_t write_max = kAnySize;   // bytes taken from it per write
+  std::size_t read_max = kAnySize;     // bytes the proxy gets per read
+  std::size_t write_max = kAnySize;    // bytes taken from it per write
   void limit_room(std::size_t bytes);  // bytes taken from it until more room is made; none by default
   void make_room(std::size_t bytes);
 

@@ -1,0 +1,458 @@
+#include "proxy/server/client_session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/conversation.h"
+
+namespace vipair::proxy {
+namespace {
+
+using ::testing::AllOf;
+using testing::body_of;
+using testing::Conversation;
+using ::testing::EndsWith;
+using testing::field;
+using testing::first_line;
+using ::testing::HasSubstr;
+using testing::simple_config;
+
+constexpr const char* kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr const char* kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+// ---- keep-alive ------------------------------------------------------------------------------
+
+TEST(ClientSession, KeepsBothConnectionsForTheNextRequest) {
+  Conversation talk;
+  for (int i = 0; i < 5; ++i) {
+    talk.client_sends(kGet);
+    EXPECT_EQ(first_line(talk.origin_gets()), "GET / HTTP/1.1");
+    talk.origin_sends(kOk);
+    EXPECT_THAT(talk.client_gets(), EndsWith("ok"));
+  }
+  EXPECT_EQ(talk.connections(), 1u);
+  EXPECT_EQ(talk.worker().counters.requests.get(), 5u);
+  EXPECT_EQ(talk.worker().counters.responses[2].get(), 5u);
+}
+
+TEST(ClientSession, AnswersPipelinedRequestsInOrderAndNeverPipelinesThem) {
+  Conversation talk;
+  talk.client_sends(
+      "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+      "GET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+  for (int i = 1; i <= 3; ++i) {
+    const std::string request = talk.origin_gets();
+    EXPECT_THAT(request, HasSubstr(" /" + std::to_string(i) + " "));
+    EXPECT_EQ(body_of(request), i == 2 ? "abc" : "");
+    const std::string body = "answer" + std::to_string(i);
+    talk.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n" + body);
+    EXPECT_EQ(body_of(talk.client_gets()), body);
+  }
+}
+
+TEST(ClientSession, FindsThePipelinedRequestBehindALargeBody) {
+  Conversation talk;
+  const std::string body(300000, 'b');
+  talk.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" + body +
+                    "GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(body_of(talk.origin_gets()), body);
+  talk.origin_sends(kOk);
+  EXPECT_EQ(first_line(talk.origin_gets()), "GET /next HTTP/1.1");
+}
+
+TEST(ClientSession, ClosesWhenTheClientSaysSo) {
+  Conversation talk;
+  talk.client_sends("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  talk.origin_sends(kOk);
+  EXPECT_EQ(field(talk.client_gets(), "Connection"), "close");
+  EXPECT_TRUE(talk.client().is_closed());
+  EXPECT_FALSE(talk.origin().is_closed()) << "that was about the client's connection only";
+}
+
+TEST(ClientSession, KeepsAnHttp10ConnectionOnlyOnRequest) {
+  Conversation talk;
+  talk.client_sends("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  talk.origin_sends(kOk);
+  EXPECT_EQ(field(talk.client_gets(), "Connection"), "keep-alive");
+  EXPECT_FALSE(talk.client().ended());
+  talk.client_sends("GET / HTTP/1.0\r\n\r\n");
+  talk.origin_sends(kOk);
+  EXPECT_TRUE(talk.client().is_closed());
+}
+
+TEST(ClientSession, DoesNotReuseAnUpstreamThatSaysClose) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+  EXPECT_EQ(field(talk.client_gets(), "Connection"), "") << "that was about the upstream's connection only";
+  EXPECT_TRUE(talk.origin().is_closed());
+  talk.client_sends(kGet);
+  EXPECT_EQ(talk.connections(), 2u);
+}
+
+TEST(ClientSession, DoesNotReuseAnUpstreamThatSaysMoreThanItAnswered) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends(std::string(kOk) + "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+  EXPECT_EQ(body_of(talk.client_gets()), "ok");
+  EXPECT_TRUE(talk.origin().is_closed());
+}
+
+TEST(ClientSession, NoticesThatAnIdleUpstreamConnectionWasClosed) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  talk.origin().half_close();
+  talk.client_sends(kGet);
+  EXPECT_EQ(talk.connections(), 2u);
+  talk.origin_sends(kOk);
+  EXPECT_EQ(talk.worker().counters.retries.get(), 0u);
+}
+
+TEST(ClientSession, DoesNotReuseAnIdleUpstreamConnectionThatSpeaks) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  talk.origin_sends("HTTP/1.1 408 Request Timeout\r\n\r\n");
+  talk.client_gets();
+  talk.client_sends(kGet);
+  EXPECT_EQ(talk.connections(), 2u);
+}
+
+TEST(ClientSession, HoldsNoBufferWhileIdle) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  EXPECT_FALSE(talk.session().is_idle());
+  talk.origin_sends(kOk);
+  EXPECT_TRUE(talk.session().is_idle());
+}
+
+// ---- failures and retries -----------------------------------------------------------------------
+
+TEST(ClientSession, TriesTheOtherServerWhenOneRefuses) {
+  Conversation talk(simple_config(2));
+  talk.on_connect({Conversation::Connect::refuse});
+  talk.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+  ASSERT_EQ(talk.connections(), 2u);
+  EXPECT_NE(talk.server_of(0), talk.server_of(1));
+  EXPECT_THAT(talk.origin_gets(), EndsWith("\r\n\r\nabc")) << "nothing was sent, so even a POST may go elsewhere";
+  talk.origin_sends(kOk);
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 200 OK");
+  EXPECT_EQ(talk.worker().counters.retries.get(), 1u);
+}
+
+TEST(ClientSession, PassesOverAServerThatRefusedForAWhile) {
+  Conversation talk(simple_config(2));
+  talk.on_connect({Conversation::Connect::refuse});
+  talk.client_sends(kGet);
+  const IpEndpoint failed = talk.server_of(0);
+  talk.origin_sends(kOk);
+  for (int i = 0; i < 4; ++i) {
+    auto another = talk.connect();
+    another->send(kGet);
+    talk.run();
+    EXPECT_NE(talk.server_of(talk.connections() - 1), failed);
+  }
+  talk.pass(std::chrono::seconds(2));
+  bool is_back = false;
+  for (int i = 0; i < 4; ++i) {
+    auto another = talk.connect();
+    another->send(kGet);
+    talk.run();
+    is_back |= talk.server_of(talk.connections() - 1) == failed;
+  }
+  EXPECT_TRUE(is_back);
+}
+
+TEST(ClientSession, TriesOnceMoreOnly) {
+  Conversation talk(simple_config(3));
+  talk.on_connect({Conversation::Connect::refuse, Conversation::Connect::refuse});
+  talk.client_sends(kGet);
+  EXPECT_EQ(talk.connections(), 2u);
+  const std::string response = talk.client_gets();
+  EXPECT_EQ(first_line(response), "HTTP/1.1 502 Bad Gateway");
+  EXPECT_FALSE(talk.client().ended()) << "the client did nothing wrong";
+}
+
+TEST(ClientSession, AConnectThatTakesTooLongIsTriedElsewhere) {
+  Conversation talk(simple_config(2));
+  talk.on_connect({Conversation::Connect::hang, Conversation::Connect::hang});
+  talk.client_sends(kGet);
+  talk.pass(std::chrono::milliseconds(4900));
+  EXPECT_EQ(talk.connections(), 1u);
+  talk.pass(std::chrono::milliseconds(200));
+  EXPECT_EQ(talk.connections(), 2u);
+  talk.pass(std::chrono::milliseconds(5100));
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 504 Gateway Timeout");
+}
+
+TEST(ClientSession, ASlowConnectIsNoFailure) {
+  Conversation talk;
+  talk.on_connect({Conversation::Connect::hang});
+  talk.client_sends(kGet);
+  talk.pass(std::chrono::seconds(3));
+  talk.origin().accept();
+  talk.run();
+  EXPECT_EQ(first_line(talk.origin_gets()), "GET / HTTP/1.1");
+}
+
+TEST(ClientSession, AResetReusedConnectionIsReplacedWhenTheRequestMayBeRepeated) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  talk.client_gets();
+  talk.client_sends(kGet);
+  talk.origin().reset();
+  talk.run();
+  ASSERT_EQ(talk.connections(), 2u);
+  EXPECT_EQ(first_line(talk.origin_gets()), "GET / HTTP/1.1");
+  talk.origin_sends(kOk);
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 200 OK");
+}
+
+TEST(ClientSession, AResetReusedConnectionFailsAPost) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  talk.client_gets();
+  talk.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+  talk.origin().half_close();
+  talk.run();
+  EXPECT_EQ(talk.connections(), 1u);
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 502 Bad Gateway");
+}
+
+TEST(ClientSession, AFreshConnectionThatClosesIsABadGateway) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin().half_close();
+  talk.run();
+  EXPECT_EQ(talk.connections(), 1u);
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 502 Bad Gateway");
+}
+
+TEST(ClientSession, AResponseThatHasBegunIsNeverTriedAgain) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  talk.client_gets();
+  talk.client_sends(kGet);
+  talk.origin_sends("HTTP/1.1 200 O");
+  talk.origin().reset();
+  talk.run();
+  EXPECT_EQ(talk.connections(), 1u);
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 502 Bad Gateway");
+}
+
+TEST(ClientSession, SharesRequestsAmongServers) {
+  Conversation talk(simple_config(3));
+  std::vector<IpEndpoint> seen;
+  for (int i = 0; i < 6; ++i) {
+    auto another = talk.connect();
+    another->send(kGet);
+    talk.run();
+    seen.push_back(talk.server_of(talk.connections() - 1));
+  }
+  for (const IpEndpoint& server : seen) EXPECT_EQ(std::count(seen.begin(), seen.end(), server), 2);
+}
+
+// ---- heads ---------------------------------------------------------------------------------------
+
+TEST(ClientSession, RefusesABadHeadAndCloses) {
+  Conversation talk;
+  talk.client_sends("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const std::string response = talk.client_gets();
+  EXPECT_EQ(first_line(response), "HTTP/1.1 400 Bad Request");
+  EXPECT_EQ(field(response, "Connection"), "close");
+  EXPECT_TRUE(talk.client().ended());
+  EXPECT_EQ(talk.connections(), 0u);
+  const auto reason = static_cast<std::size_t>(http::HeadError::content_length_with_transfer_encoding);
+  EXPECT_EQ(talk.worker().counters.refused[reason].get(), 1u);
+}
+
+TEST(ClientSession, AnswersWhatItCannotRouteAndGoesOn) {
+  Config config = simple_config();
+  config.sites[0].hosts = {"www.example.com"};
+  config.sites[0].routes[0].path = "/app";
+  Conversation talk(config);
+  talk.client_sends(kGet);
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 404 Not Found");
+  talk.client_sends("POST /other HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 3\r\n\r\nabc");
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 404 Not Found");
+  talk.client_sends("GET /app HTTP/1.1\r\nHost: www.example.com\r\n\r\n");
+  EXPECT_EQ(talk.connections(), 1u);
+}
+
+TEST(ClientSession, RefusesConnectAndTrace) {
+  for (const char* request :
+       {"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"}) {
+    Conversation talk;
+    talk.client_sends(request);
+    EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 405 Method Not Allowed");
+    EXPECT_EQ(talk.connections(), 0u);
+  }
+}
+
+TEST(ClientSession, RefusesAContentLengthOverTheLimitBeforeTheBody) {
+  Config config = simple_config();
+  config.sites[0].request_body_max = 100;
+  Conversation talk(config);
+  talk.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n");
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 413 Content Too Large");
+  EXPECT_EQ(talk.connections(), 0u);
+  EXPECT_TRUE(talk.client().ended());
+}
+
+TEST(ClientSession, ReadsAHeadUpToItsLimit) {
+  Conversation talk;
+  const std::string field = "X-Large: " + std::string(60000, 'v') + "\r\n";
+  talk.client_sends("GET / HTTP/1.1\r\nHost: a\r\n" + field + "\r\n");
+  EXPECT_THAT(talk.origin_gets(), HasSubstr(field));
+  talk.origin_sends(kOk);
+  talk.client_gets();
+  talk.client_sends("GET / HTTP/1.1\r\nHost: a\r\n" + field + field + "\r\n");
+  EXPECT_THAT(first_line(talk.client_gets()), ::testing::StartsWith("HTTP/1.1 431"));
+}
+
+TEST(ClientSession, AHeadThatTakesTooLongIsARequestTimeout) {
+  Conversation talk;
+  talk.client_sends("GET / HTTP/1.1\r\nHo");
+  for (int i = 0; i < 9; ++i) {
+    talk.pass(std::chrono::seconds(1));
+    talk.client_sends("s");  // a drip buys no time
+  }
+  EXPECT_EQ(talk.client_gets(), "");
+  talk.pass(std::chrono::milliseconds(1100));
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 408 Request Timeout");
+}
+
+TEST(ClientSession, ClosesASilentConnectionWithoutAWord) {
+  Conversation talk;
+  talk.pass(std::chrono::seconds(11));
+  EXPECT_TRUE(talk.client().is_closed());
+  EXPECT_EQ(talk.client_gets(), "");
+}
+
+TEST(ClientSession, ClosesAnIdleConnectionAfterItsTime) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  talk.pass(std::chrono::seconds(59));
+  EXPECT_FALSE(talk.client().is_closed());
+  talk.pass(std::chrono::seconds(2));
+  EXPECT_TRUE(talk.client().is_closed());
+}
+
+TEST(ClientSession, EndsQuietlyWithTheClient) {
+  for (const char* request : {"", "GET / HT", kGet}) {
+    Conversation talk;
+    talk.client_sends(request);
+    talk.client().reset();
+    talk.run();
+    EXPECT_TRUE(talk.client().is_closed());
+    EXPECT_EQ(talk.sessions(), 0u);
+  }
+}
+
+// ---- header rules ------------------------------------------------------------------------------
+
+TEST(ClientSession, AppliesTheRulesOfTheRoute) {
+  Config config = simple_config();
+  Route& route = config.sites[0].routes[0];
+  route.request_headers = {{"X-Debug"}, {{"X-Real-IP", "${client_address}"}}, {}};
+  route.response_headers = {{"Server"}, {{"X-Served-By", "${node} ${upstream}"}}, {}};
+  Conversation talk(config);
+  talk.client_sends("GET / HTTP/1.1\r\nHost: a\r\nX-Debug: 1\r\n\r\n");
+  const std::string request = talk.origin_gets();
+  EXPECT_EQ(field(request, "X-Debug"), "");
+  EXPECT_EQ(field(request, "X-Real-IP"), "192.0.2.7");
+  talk.origin_sends("HTTP/1.1 200 OK\r\nServer: secret\r\nContent-Length: 0\r\n\r\n");
+  const std::string response = talk.client_gets();
+  EXPECT_EQ(field(response, "Server"), "");
+  EXPECT_EQ(field(response, "X-Served-By"), "lb-a app");
+}
+
+TEST(ClientSession, BelievesForwardedFieldsOfTrustedClientsOnly) {
+  Config config = simple_config();
+  config.trusted_proxies = {*IpPrefix::parse("198.51.100.0/24")};
+  Conversation talk(config);
+  const std::string request = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
+  talk.client_sends(request);
+  EXPECT_EQ(field(talk.origin_gets(), "X-Forwarded-For"), "192.0.2.7");
+  auto trusted = talk.connect("198.51.100.4:1");
+  trusted->send(request);
+  talk.run();
+  EXPECT_EQ(field(talk.origin_gets(), "X-Forwarded-For"), "203.0.113.9, 198.51.100.4");
+}
+
+// ---- reload and stop -------------------------------------------------------------------------------
+
+TEST(ClientSession, ARunningRequestKeepsItsConfiguration) {
+  Config config = simple_config();
+  config.sites[0].routes[0].response_headers = {{}, {{"X-Config", "old"}}, {}};
+  Conversation talk(config);
+  talk.client_sends(kGet);
+  config.sites[0].routes[0].response_headers = {{}, {{"X-Config", "new"}}, {}};
+  talk.reload(config);
+  talk.origin_sends(kOk);
+  EXPECT_EQ(field(talk.client_gets(), "X-Config"), "old");
+  talk.client_sends(kGet);
+  EXPECT_EQ(talk.connections(), 1u) << "an unchanged server keeps its connections";
+  talk.origin_sends(kOk);
+  EXPECT_EQ(field(talk.client_gets(), "X-Config"), "new");
+}
+
+TEST(ClientSession, ARequestOutlivesItsServersConfiguration) {
+  Conversation talk(simple_config(2));
+  talk.client_sends(kGet);
+  Config config = simple_config(1);
+  config.sites[0].upstreams[0].servers = {*IpEndpoint::parse("10.9.9.9:80")};
+  talk.reload(config);
+  talk.origin_sends(kOk);
+  EXPECT_THAT(talk.client_gets(), EndsWith("ok"));
+  talk.client_sends(kGet);
+  EXPECT_EQ(talk.server_of(1).to_string(), "10.9.9.9:80");
+  EXPECT_TRUE(talk.origin(0).is_closed()) << "nobody can use that connection any more";
+}
+
+TEST(ClientSession, AnnouncesTheCloseInAResponse) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.worker().announces_close = true;
+  talk.origin_sends(kOk);
+  EXPECT_EQ(field(talk.client_gets(), "Connection"), "close");
+  EXPECT_TRUE(talk.client().is_closed());
+}
+
+TEST(ClientSession, AnIdleConnectionMayStillAskWhileDraining) {
+  Conversation talk;
+  auto silent = talk.connect();
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  talk.client_gets();
+  talk.drain();
+  talk.pass(std::chrono::milliseconds(500));
+  EXPECT_FALSE(talk.client().is_closed());
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  EXPECT_EQ(field(talk.client_gets(), "Connection"), "close");
+  EXPECT_TRUE(talk.client().is_closed());
+  talk.pass(std::chrono::milliseconds(600));
+  EXPECT_TRUE(silent->is_closed());
+  EXPECT_EQ(talk.sessions(), 0u);
+}
+
+TEST(ClientSession, ARunningDownloadEndsWhileDraining) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
+  talk.drain();
+  talk.pass(std::chrono::seconds(5));
+  talk.origin_sends("half");
+  EXPECT_EQ(body_of(talk.client_gets()), "halfhalf");
+  talk.pass(std::chrono::milliseconds(1100));
+  EXPECT_EQ(talk.sessions(), 0u);
+}
+
+}  // namespace
+}  // namespace vipair::proxy
