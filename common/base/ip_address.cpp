@@ -38,9 +38,11 @@ bool parse_v6(std::string_view text, std::uint8_t* out) {
     text.remove_prefix(2);
   }
   while (!text.empty()) {
-    std::size_t colon = text.find(':');
+    // not find(): GCC 11 then warns of a length that cannot be
+    const auto colon = static_cast<std::size_t>(std::find(text.begin(), text.end(), ':') - text.begin());
+    const bool is_last = colon == text.size();
     std::string_view group = text.substr(0, colon);
-    if (colon == std::string_view::npos && group.find('.') != std::string_view::npos) {
+    if (is_last && group.find('.') != std::string_view::npos) {
       if (filled > 12 || !parse_v4(group, &bytes[filled])) return false;
       filled += 4;
       break;
@@ -50,7 +52,7 @@ bool parse_v6(std::string_view text, std::uint8_t* out) {
     if (!number) return false;
     bytes[filled++] = static_cast<std::uint8_t>(*number >> 8);
     bytes[filled++] = static_cast<std::uint8_t>(*number);
-    if (colon == std::string_view::npos) break;
+    if (is_last) break;
     text.remove_prefix(colon + 1);
     if (text.empty()) return false;
     if (text[0] == ':') {
@@ -110,7 +112,8 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 
 std::uint32_t IpAddress::v4_value() const {
   VIPAIR_ASSERT(is_v4(), "v4_value() of an IPv6 address");
-  return std::uint32_t{bytes_[0]} << 24 | std::uint32_t{bytes_[1]} << 16 | std::uint32_t{bytes_[2]} << 8 | bytes_[3];
+  return std::uint32_t{bytes_[0]} << 24 | std::uint32_t{bytes_[1]} << 16 | std::uint32_t{bytes_[2]} << 8 |
+         bytes_[3];
 }
 
 bool IpAddress::is_unspecified() const {
@@ -119,7 +122,8 @@ bool IpAddress::is_unspecified() const {
 
 bool IpAddress::is_loopback() const {
   if (is_v4()) return bytes_[0] == 127;
-  return bytes_[15] == 1 && std::all_of(bytes_.begin(), bytes_.end() - 1, [](std::uint8_t byte) { return byte == 0; });
+  return bytes_[15] == 1 &&
+         std::all_of(bytes_.begin(), bytes_.end() - 1, [](std::uint8_t byte) { return byte == 0; });
 }
 
 bool IpAddress::is_multicast() const { return is_v4() ? (bytes_[0] & 0xF0) == 0xE0 : bytes_[0] == 0xFF; }

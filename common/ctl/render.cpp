@@ -199,11 +199,11 @@ std::string render_proxy_status(const json::value& status) {
     }
     const json::array& list = value.get_array();
     tables += "\n" + name + "\n" + table_of(list);
-    Table servers({"UPSTREAM", "SERVER", "STATE", "CONNECTIONS", "REASON"});
+    Table servers({"UPSTREAM", "SERVER", "STATE", "ACTIVE", "IDLE", "REQUESTS", "FAILURES"});
     for (const json::value& entry : list)
       for (const json::value& server : array_at(entry, "servers"))
-        servers.add({text_at(entry, "name"), text_at(server, "address"), up_of(server),
-                     text_at(server, "connections"), text_at(server, "reason")});
+        servers.add({text_at(entry, "name"), text_at(server, "address"), up_of(server), text_at(server, "active"),
+                     text_at(server, "idle"), text_at(server, "requests"), text_at(server, "failures")});
     if (!servers.empty()) tables += "\n" + servers.text();
   }
   return text + tables + warnings_of(status);
@@ -221,7 +221,8 @@ std::string render_events(const json::value& events) {
 
 std::string render_errors(const json::value& refusal) {
   std::string text;
-  for (const json::value& error : array_at(refusal, "errors")) text += text_of(error) + "\n";
+  for (const json::value& error : array_at(refusal, "errors"))
+    text += (error.is_object() ? text_at(error, "text") : text_of(error)) + "\n";
   return text;
 }
 

@@ -79,8 +79,8 @@ TEST(Render, ProxyStatusShowsWhatItIsTold) {
     "sites": [ { "hosts": ["blog.example.com", "*.blog.example.com"], "routes": 2 } ],
     "upstreams": [
       { "name": "blog", "balance": "round_robin",
-        "servers": [ { "address": "10.0.0.11:80", "up": true, "connections": 3 },
-                     { "address": "10.0.0.12:80", "up": false, "connections": 0, "reason": "connect, refused" } ] },
+        "servers": [ { "address": "10.0.0.11:80", "up": true, "active": 3, "idle": 1, "requests": 70, "failures": 0 },
+                     { "address": "10.0.0.12:80", "up": false, "active": 0, "failures": 9 } ] },
       { "name": "shop", "servers": [] } ],
     "warnings": [ "no agent" ] })");
   EXPECT_EQ(render_proxy_status(status),
@@ -102,9 +102,9 @@ TEST(Render, ProxyStatusShowsWhatItIsTold) {
             "blog  round_robin\n"
             "shop  -\n"
             "\n"
-            "UPSTREAM  SERVER        STATE  CONNECTIONS  REASON\n"
-            "blog      10.0.0.11:80  up     3            -\n"
-            "blog      10.0.0.12:80  DOWN   0            connect, refused\n"
+            "UPSTREAM  SERVER        STATE  ACTIVE  IDLE  REQUESTS  FAILURES\n"
+            "blog      10.0.0.11:80  up     3       1     70        0\n"
+            "blog      10.0.0.12:80  DOWN   0       -     -         9\n"
             "\n"
             "warning: no agent\n");
 }
@@ -123,7 +123,7 @@ TEST(Render, EventsAreLines) {
 
 TEST(Render, RefusalIsALinePerMistake) {
   EXPECT_EQ(render_errors(parse(R"({ "reloaded": false, "errors": [ "node.conf:7: vrid: 256 is out of range",
-                                     "node.conf:9: x: is not a known setting" ] })")),
+                                     { "file": "node.conf", "text": "node.conf:9: x: is not a known setting" } ] })")),
             "node.conf:7: vrid: 256 is out of range\n"
             "node.conf:9: x: is not a known setting\n");
 }
