@@ -1,0 +1,236 @@
+#include "vrrp/kernel/kernel_host.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <net/if.h>
+#include <sched.h>
+
+#include "tests/support/network.h"
+
+namespace vipair::vrrp {
+namespace {
+
+using namespace std::chrono_literals;
+using test::in_new_network;
+using test::output_of;
+using test::run;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::UnorderedElementsAre;
+
+std::vector<IpPrefix> prefixes(std::initializer_list<const char*> texts) {
+  std::vector<IpPrefix> list;
+  for (const char* text : texts) list.push_back(*IpPrefix::parse(text));
+  return list;
+}
+
+// A node with one interface whose other end is up as well, and a host that acts on it.
+struct Node {
+  Node() {
+    run("ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up && ip addr add "
+        "192.0.2.11/24 dev v0");
+    host = open();
+  }
+  std::unique_ptr<KernelHost> open(Duration drain_time = 0s) {
+    auto opened = KernelHost::open(link, drain_time);
+    EXPECT_TRUE(opened) << opened.error();
+    return std::move(*opened);
+  }
+  AddressSet set(std::initializer_list<const char*> texts) const {
+    return {"v0", static_cast<int>(::if_nametoindex("v0")), prefixes(texts)};
+  }
+  static bool has(const std::string& address, const char* interface = "v0") {
+    return output_of(std::string("ip -o addr show dev ") + interface).find(" " + address + " ") !=
+           std::string::npos;
+  }
+  SupervisorLink link;
+  std::unique_ptr<KernelHost> host;
+};
+
+TEST(KernelHost, ClaimsAndReleasesBothFamilies) {
+  in_new_network([] {
+    Node node;
+    const AddressSet v4 = node.set({"192.0.2.100/24", "192.0.2.101/32", "198.51.100.1/24"});
+    const AddressSet v6 = node.set({"fe80::200:5eff:fe00:233/64", "2001:db8::100/64"});
+    for (const AddressSet& set : {v4, v6}) {
+      auto claimed = node.host->claim(set, std::nullopt);
+      ASSERT_TRUE(claimed) << claimed.error().text;
+      for (const IpPrefix& prefix : set.addresses) EXPECT_TRUE(Node::has(prefix.to_string())) << prefix.to_string();
+      EXPECT_TRUE(node.host->claim(set, std::nullopt)) << "what is ours already counts as claimed";
+    }
+    EXPECT_EQ(node.host->held().size(), 5u);
+    for (const AddressSet& set : {v4, v6}) {
+      node.host->release(set, ReleaseMode::immediate);
+      for (const IpPrefix& prefix : set.addresses)
+        EXPECT_FALSE(Node::has(prefix.to_string())) << prefix.to_string();
+    }
+    EXPECT_THAT(node.host->held(), IsEmpty());
+    EXPECT_TRUE(Node::has("192.0.2.11/24")) << "the node's own stays";
+    node.host->release(v4, ReleaseMode::immediate);
+  });
+}
+
+TEST(KernelHost, OpensItsEarsBeforeItClaims) {
+  in_new_network([] {
+    Node node;
+    const AddressSet set = node.set({"192.0.2.100/24"});
+    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    EXPECT_TRUE(node.host->sockets().is_open(set.interface_index, IpFamily::ipv4));
+  });
+}
+
+TEST(KernelHost, AnotherRunsAddressIsRecognisedByItsMark) {
+  in_new_network([] {
+    Node node;
+    const AddressSet set = node.set({"192.0.2.100/24", "2001:db8::100/64"});
+    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    EXPECT_TRUE(node.open()->claim(set, std::nullopt));
+  });
+}
+
+TEST(KernelHost, AddressOfSomebodyElseIsRefusedWithTheRemedyAndNothingStays) {
+  in_new_network([] {
+    Node node;
+    run("ip addr add 192.0.2.101/24 dev v0");
+    auto claimed = node.host->claim(node.set({"192.0.2.100/24", "192.0.2.101/24", "192.0.2.102/24"}), std::nullopt);
+    ASSERT_FALSE(claimed);
+    EXPECT_EQ(claimed.error().kind, HostError::Kind::address_in_use);
+    EXPECT_THAT(claimed.error().text, HasSubstr("192.0.2.101 is on v0 already"));
+    EXPECT_THAT(claimed.error().text, HasSubstr("ip address del 192.0.2.101/24 dev v0"));
+    EXPECT_FALSE(Node::has("192.0.2.100/24"));
+    EXPECT_FALSE(Node::has("192.0.2.102/24"));
+    EXPECT_TRUE(Node::has("192.0.2.101/24")) << "and theirs is left alone";
+    EXPECT_THAT(node.host->held(), IsEmpty());
+    EXPECT_EQ(node.host->counters().claim_failures, 1u);
+  });
+}
+
+TEST(KernelHost, RollBackKeepsWhatWasHeldBefore) {
+  in_new_network([] {
+    Node node;
+    run("ip addr add 192.0.2.101/24 dev v0");
+    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24"}), std::nullopt));
+    EXPECT_FALSE(node.host->claim(node.set({"192.0.2.100/24", "192.0.2.101/24"}), std::nullopt));
+    EXPECT_TRUE(Node::has("192.0.2.100/24"));
+  });
+}
+
+TEST(KernelHost, ReleasingAnAddressThatCameFirstKeepsTheNodesOwn) {
+  in_new_network([] {
+    Node node;
+    run("ip addr flush dev v0");
+    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24"}), std::nullopt));
+    run("ip addr add 192.0.2.11/24 dev v0");  // becomes a secondary of the virtual one
+    node.host->release(node.set({"192.0.2.100/24"}), ReleaseMode::immediate);
+    EXPECT_TRUE(Node::has("192.0.2.11/24"));
+    EXPECT_FALSE(Node::has("192.0.2.100/24"));
+  });
+}
+
+TEST(KernelHost, SaysWhatIsMissing) {
+  in_new_network([] {
+    Node node;
+    auto gone = node.host->claim({"eth9", 4711, prefixes({"192.0.2.100/24"})}, std::nullopt);
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().kind, HostError::Kind::no_interface);
+
+    const AddressSet set = node.set({"192.0.2.100/24"});
+    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    node.host->release(set, ReleaseMode::immediate);
+    run("unshare -m sh -c 'mount -t proc none /proc && echo 1 > /proc/sys/net/ipv6/conf/v0/disable_ipv6'");
+    auto disabled = node.host->claim(node.set({"2001:db8::100/64"}), std::nullopt);
+    ASSERT_FALSE(disabled);
+    EXPECT_THAT(disabled.error().text, HasSubstr("net.ipv6.conf.v0.disable_ipv6=0"));
+
+    ASSERT_EQ(::setresuid(65534, 65534, 65534), 0);
+    auto forbidden = node.host->claim(set, std::nullopt);
+    ASSERT_FALSE(forbidden);
+    EXPECT_EQ(forbidden.error().kind, HostError::Kind::not_permitted);
+    EXPECT_THAT(forbidden.error().text, HasSubstr("CAP_NET_ADMIN"));
+    auto deaf = node.open()->claim(set, std::nullopt);
+    ASSERT_FALSE(deaf) << "a node that cannot listen must not claim";
+    EXPECT_EQ(deaf.error().kind, HostError::Kind::not_permitted);
+    EXPECT_THAT(deaf.error().text, HasSubstr("CAP_NET_RAW"));
+  });
+}
+
+TEST(KernelHost, LeftoversOfACrashedRunAreRemovedAndNothingElse) {
+  in_new_network([] {
+    Node node;
+    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24", "192.0.2.101/24"}), std::nullopt));
+    ASSERT_TRUE(node.host->claim({"lo", 1, prefixes({"192.0.2.102/32"})}, std::nullopt))
+        << "as lingering leaves them";
+    run("ip addr add 192.0.2.103/24 dev v0");
+    Config config;
+    config.virtual_routers.push_back({});
+    config.virtual_routers.back().interface = "v0";
+    config.virtual_routers.back().addresses = prefixes({"192.0.2.100/24", "192.0.2.103/24"});
+    auto next = node.open();
+    auto leftovers = next->release_leftovers(config);
+    ASSERT_TRUE(leftovers) << leftovers.error();
+    EXPECT_THAT(*leftovers,
+                UnorderedElementsAre("192.0.2.100/24 on v0", "192.0.2.101/24 on v0", "192.0.2.102/32 on lo"));
+    EXPECT_FALSE(Node::has("192.0.2.100/24"));
+    EXPECT_FALSE(Node::has("192.0.2.101/24"));
+    EXPECT_FALSE(Node::has("192.0.2.102/32", "lo"));
+    EXPECT_TRUE(Node::has("192.0.2.103/24")) << "an administrator's, though configured";
+    EXPECT_TRUE(Node::has("192.0.2.11/24"));
+    EXPECT_THAT(*next->release_leftovers(config), IsEmpty());
+  });
+}
+
+TEST(KernelHost, LastWillReachesTheSupervisorAndTheHeartbeatGoesOn) {
+  in_new_network([] {
+    Node node;
+    std::vector<std::size_t> wills;
+    int beats = 0;
+    node.link.set_last_will = [&](const LastWill& will, const LingeringState&) {
+      wills.push_back(will.addresses.size());
+      return Expected<void, std::string>{};
+    };
+    node.link.heartbeat = [&] { ++beats; };
+    node.host->set_last_will({{}, {node.set({"192.0.2.100/24"})}});
+    node.host->set_last_will({});
+    EXPECT_THAT(wills, testing::ElementsAre(1u, 0u));
+    AddressSet many = node.set({});
+    for (std::uint32_t i = 0; i < 1000; ++i) many.addresses.push_back({IpAddress::v4(0x0A000001u + i), 32});
+    ASSERT_TRUE(node.host->claim(many, std::nullopt));
+    EXPECT_GE(beats, 1000 / static_cast<int>(NetlinkSocket::kBatchMax)) << "a long claim is no hang";
+    node.host->release(many, ReleaseMode::immediate);
+    EXPECT_FALSE(Node::has("10.0.0.1/32"));
+  });
+}
+
+TEST(KernelHost, LingeringAddressLeavesTheInterface) {
+  in_new_network([] {
+    Node node;
+    auto host = node.open(10s);
+    const AddressSet set = node.set({"192.0.2.100/24"});
+    ASSERT_TRUE(host->claim(set, std::nullopt));
+    host->release(set, ReleaseMode::lingering);
+    EXPECT_FALSE(Node::has("192.0.2.100/24"));
+    EXPECT_THAT(host->held(), IsEmpty());
+    ASSERT_TRUE(host->claim(set, std::nullopt)) << "and comes back";
+    EXPECT_TRUE(Node::has("192.0.2.100/24"));
+    EXPECT_FALSE(Node::has("192.0.2.100/32", "lo"));
+    EXPECT_FALSE(host->is_draining());
+    host->release(set, ReleaseMode::lingering);
+    host->stop_draining();
+    EXPECT_FALSE(host->is_draining());
+    EXPECT_FALSE(Node::has("192.0.2.100/32", "lo"));
+  });
+}
+
+TEST(KernelHost, AnnouncesAndCounts) {
+  in_new_network([] {
+    Node node;
+    const int index = node.set({}).interface_index;
+    node.host->announce({{index, Bytes(60, 1)}, {4711, Bytes(60, 1)}});
+    EXPECT_EQ(node.host->counters().frames_sent, 1u);
+    EXPECT_EQ(node.host->counters().frames_lost, 1u);
+  });
+}
+
+}  // namespace
+}  // namespace vipair::vrrp
