@@ -333,7 +333,8 @@ class Traffic {
     const Nanoseconds time = now();
     const std::string node(field(head, "X-Served-By"));
     const std::string_view persistence = field(head, "Connection");
-    const bool closes = !connection.is_kept || strncasecmp(persistence.data(), "close", 5) == 0;
+    const bool closes =
+        !connection.is_kept || (persistence.size() == 5 && strncasecmp(persistence.data(), "close", 5) == 0);
     ++lap_.succeeded;
     ++lap_.served_by[node];
     if (connection.started >= lap_.started) lap_.first.emplace(node, time - lap_.started);

@@ -473,8 +473,11 @@ class Meter:
         self.lap()
 
     def lap(self) -> dict:
-        self.process.popen.stdin.write(b"\n")
-        self.process.popen.stdin.flush()
+        try:
+            self.process.popen.stdin.write(b"\n")
+            self.process.popen.stdin.flush()
+        except BrokenPipeError:
+            pass  # it ended; _next_lap says how
         return self._next_lap()
 
     def finish(self) -> dict:
@@ -489,7 +492,8 @@ class Meter:
             if len(lines) > self._laps_seen:
                 return lines[self._laps_seen]
             if not self.process.is_running:
-                raise AssertionError(f"{self.process.name} ended: {self.process.log().strip()[-300:]}")
+                raise AssertionError(f"{self.process.name} ended with {self.process.popen.returncode}: "
+                                     f"{self.process.log().strip()[-300:]}")
             return None
         line = wait_for(f"a report of {self.process.name}", read, 5.0, interval=0.001)
         self._laps_seen += 1
@@ -578,15 +582,16 @@ class Lab:
         return Meter(self.client, f"traffic-{address}",
                      [program("bench/traffic"), address, "80", path, str(body), str(rate)])
 
-    def collect_logs(self) -> dict:
-        """Everything the programs wrote, by host and file; what a failing test shows."""
-        return collect_logs()
+
+LOG_LINES = {"access.log": 5, "error.log": 5}  # of the others: LOG_LINES_MAX, from the end
+LOG_LINES_MAX = 60
 
 
-def collect_logs(tail: int = 4000) -> dict:
+def collect_logs() -> dict:
+    """Everything the programs wrote, by host and file; what a failing test shows."""
     logs = {}
     for path in sorted(ROOT.glob("*/*.log")):
-        text = path.read_text(errors="replace")
-        if text.strip():
-            logs[str(path.relative_to(ROOT))] = text[-tail:]
+        lines = path.read_text(errors="replace").splitlines()
+        if lines:
+            logs[str(path.relative_to(ROOT))] = "\n".join(lines[-LOG_LINES.get(path.name, LOG_LINES_MAX):])
     return logs
