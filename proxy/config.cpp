@@ -199,9 +199,18 @@ std::optional<std::string> wrong_with_path(const std::string& path) {
 
 std::optional<IpEndpoint> read_endpoint(ConfigGroup& group, const ConfigText& text, std::string_view example) {
   auto endpoint = IpEndpoint::parse(text.value);
-  if (endpoint && endpoint->port != 0) return endpoint;
-  group.error(text, in_quotes(text.value) + (endpoint ? " has port 0" : " is not an address with a port") +
-                        ", expected for example " + in_quotes(example));
+  const char* wrong = nullptr;
+  if (!endpoint) {
+    wrong = " is not an address with a port";
+  } else if (endpoint->port == 0) {
+    wrong = " has port 0";
+  } else if (endpoint->address.is_multicast()) {
+    wrong = " is a multicast address";
+  } else if (endpoint->address.is_v6() && endpoint->address.is_link_local()) {
+    wrong = " means another host on every interface";
+  }
+  if (!wrong) return endpoint;
+  group.error(text, in_quotes(text.value) + wrong + ", expected for example " + in_quotes(example));
   return std::nullopt;
 }
 
@@ -216,7 +225,7 @@ std::optional<IpEndpoint> read_server(ConfigGroup& group, const ConfigText& text
                             ", expected an IP address with a port");
       return std::nullopt;
     }
-  } else if (endpoint->address.is_unspecified() || endpoint->address.is_multicast()) {
+  } else if (endpoint->address.is_unspecified()) {
     group.error(text, in_quotes(text.value) + " is not the address of a server");
     return std::nullopt;
   }
@@ -350,7 +359,9 @@ class Loader {
     assign(limits.body_rate_min, group->size("body_rate_min", 0, kKibi * kKibi * kKibi));
     assign(limits.connections, group->integer("connections", 1, 10'000'000));
     read_body_limit(*group, limits.request_body);
-    if (limits.request_target > limits.request_head) {
+    if (!group->has("request_target")) {
+      limits.request_target = std::min(limits.request_target, limits.request_head);
+    } else if (limits.request_target > limits.request_head) {
       group->error("request_target", std::to_string(limits.request_target) +
                                          " bytes do not fit into request_head, " +
                                          std::to_string(limits.request_head) + " bytes");

@@ -44,7 +44,7 @@ struct Listener {
 // limits = { … }: what one client may cost.
 struct Limits {
   std::size_t request_head = 64 * 1024;     // bytes; more: 431
-  std::size_t request_target = 16 * 1024;   // bytes; more: 414
+  std::size_t request_target = 16 * 1024;   // bytes, at most request_head; more: 414
   std::size_t request_fields = 100;         // more: 431
   std::uint64_t request_body = kUnlimited;  // bytes; more: 413. A site may say its own
   std::size_t response_head = 64 * 1024;    // bytes, of an upstream; more: 502

@@ -262,6 +262,8 @@ const Mistake kMistakes[] = {
      "is not an address with a port"},
     {"listener_port_zero", "listeners = ( { address = \"0.0.0.0:0\"; } );", nullptr, "listeners[0].address",
      "port 0"},
+    {"listener_link_local", "listeners = ( { address = \"[fe80::1]:80\"; } );", nullptr, "listeners[0].address",
+     "means another host on every interface"},
     {"listener_without_address", "listeners = ( { } );", nullptr, "listeners[0].address", "is missing"},
     {"tls_listener", "listeners = ( { address = \"0.0.0.0:443\"; tls = true; } );", nullptr, "listeners[0].tls",
      "not supported by this version"},
@@ -284,8 +286,8 @@ const Mistake kMistakes[] = {
     {"too_many_fields", "limits = { request_fields = 101; };", nullptr, "limits.request_fields",
      "expected 1 to 100"},
     {"head_over_maximum", "limits = { request_head = \"2MiB\"; };", nullptr, "limits.request_head", "out of range"},
-    {"target_over_head", "limits = { request_head = \"8KiB\"; };", nullptr, "limits.request_target",
-     "do not fit into request_head, 8192 bytes"},
+    {"target_over_head", "limits = { request_head = \"8KiB\"; request_target = \"9KiB\"; };", nullptr,
+     "limits.request_target", "do not fit into request_head, 8192 bytes"},
     {"size_without_unit", "limits = { request_body = \"100\"; };", nullptr, "limits.request_body", "is not a size"},
     {"size_as_number", "limits = { request_body = 100; };", nullptr, "limits.request_body",
      "found the integer 100"},
@@ -350,7 +352,9 @@ const Mistake kMistakes[] = {
     {"unspecified_server", "", WITH_SERVERS("[ \"0.0.0.0:80\" ]"), "site.upstreams[0].servers[0]",
      "is not the address of a server"},
     {"multicast_server", "", WITH_SERVERS("[ \"224.0.0.18:80\" ]"), "site.upstreams[0].servers[0]",
-     "is not the address of a server"},
+     "is a multicast address"},
+    {"link_local_server", "", WITH_SERVERS("[ \"[fe80::1]:80\" ]"), "site.upstreams[0].servers[0]",
+     "means another host on every interface"},
     {"server_twice", "", WITH_SERVERS("[ \"10.0.0.1:80\", \"10.0.0.1:80\" ]"), "site.upstreams[0].servers[1]",
      "is a server already"},
     {"server_without_address", "", WITH_SERVERS("( { } )"), "site.upstreams[0].servers[0].address", "is missing"},
@@ -464,6 +468,12 @@ TEST(ProxyConfig, SameUpstreamNameInTwoSitesIsTwoUpstreams) {
 TEST(ProxyConfig, SamePathMayBePrefixAndExact) {
   auto config = parse(kListeners, WITH_ROUTES(ROUTE ", { path = \"/\"; match = \"exact\"; upstream = \"u\"; }"));
   EXPECT_TRUE(config) << first_error(config);
+}
+
+TEST(ProxyConfig, SmallHeadLimitBoundsTheTargetToo) {
+  auto config = parse(std::string(kListeners) + "limits = { request_head = \"8KiB\"; };\n");
+  ASSERT_TRUE(config) << first_error(config);
+  EXPECT_EQ(config->limits.request_target, 8192u);
 }
 
 TEST(ProxyConfig, SetHostOfRequestsIsAllowed) {
