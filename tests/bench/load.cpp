@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 struct Options {
   std::string target = "127.0.0.1:8080";
   std::string path = "/";
+  std::string host = "bench.example";
   int connections = 64;
   double seconds = 2;
   double warm_up = 0.5;
@@ -40,8 +41,8 @@ struct Counters {
 class Load {
  public:
   explicit Load(const Options& options) : options_(options), target_(bench::parse_endpoint(options.target)) {
-    request_ = (options.upload ? "POST " : "GET ") + options.path + " HTTP/1.1\r\nHost: bench.example\r\n" +
-               "User-Agent: vipair-bench\r\nAccept: */*\r\n" +
+    request_ = (options.upload ? "POST " : "GET ") + options.path + " HTTP/1.1\r\nHost: " + options.host +
+               "\r\nUser-Agent: vipair-bench\r\nAccept: */*\r\n" +
                (options.upload ? "Content-Length: " + std::to_string(options.upload) + "\r\n" : "") +
                (options.closes ? "Connection: close\r\n" : "") + "\r\n" + std::string(options.upload, 'u');
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -227,10 +228,10 @@ double idle_time(int core) {
 Options parse(int argc, char** argv) {
   Options options;
   auto usage = [] {
-    std::fprintf(
-        stderr,
-        "usage: load [--target A:P] [--path /N] [--connections N] [--seconds S] [--warm-up S] [--upload BYTES]\n"
-        "            [--close] [--core N] [--watch PID]...\n");
+    std::fprintf(stderr,
+                 "usage: load [--target A:P] [--path /N] [--host NAME] [--connections N] [--seconds S] [--warm-up "
+                 "S] [--upload BYTES]\n"
+                 "            [--close] [--core N] [--watch PID]...\n");
     std::exit(2);
   };
   for (int i = 1; i < argc; ++i) {
@@ -245,6 +246,8 @@ Options parse(int argc, char** argv) {
       options.target = value;
     else if (name == "--path")
       options.path = value;
+    else if (name == "--host")
+      options.host = value;
     else if (name == "--connections")
       options.connections = std::atoi(value);
     else if (name == "--seconds")

@@ -36,7 +36,9 @@ ROWS = {
     "1m": ("1 MiB body, 16 connections", ["--connections", "16", "--path", "/1048576"], "plain"),
     "upload": ("upload of 1 MiB, 16 connections", ["--connections", "16", "--upload", "1048576"], "plain"),
     "close": ("connection per request, 64 at once", ["--connections", "64", "--close"], "close"),
+    "hosts": ("10,000 hosts, 64 connections", ["--connections", "64", "--host", "h9999.bench.example"], "hosts"),
 }
+HOSTS = [f"h{i}.bench.example" for i in range(10000)]
 PEERS = ["nginx", "haproxy"]
 OURS = "vipair"
 
@@ -54,16 +56,14 @@ http {{
   client_max_body_size 0; client_body_buffer_size 64k;
   proxy_buffer_size 16k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0;
   upstream origin {{ server {origin}; keepalive 256; keepalive_requests 1000000000; }}
-  server {{
-    listen 127.0.0.1:{port} backlog=4096;
-    location / {{
-      proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_request_buffering off;
-      proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header X-Forwarded-Proto $scheme;
-    }}
-  }}
+  server_names_hash_max_size 131072; server_names_hash_bucket_size 128;
+  proxy_http_version 1.1; proxy_set_header Connection ""; proxy_request_buffering off;
+  proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
+  {servers}
 }}
+"""
+NGINX_SERVER = """
+  server {{ listen 127.0.0.1:{port}{options}; server_name {host}; location / {{ proxy_pass http://origin; }} }}
 """
 
 HAPROXY = """
@@ -87,7 +87,7 @@ frontend front
   bind 127.0.0.1:{port} backlog 4096
   option forwardfor
   http-request set-header X-Forwarded-Proto http
-  default_backend origin
+  {backend}
 backend origin
   server origin {origin} pool-max-conn -1
 """
@@ -98,12 +98,12 @@ listeners = ( {{ address = "127.0.0.1:{port}"; }} );
 access_log = {{ path = "{dir}/vipair-access.log"; format = "{format}"; }};
 control_socket = "{dir}/{name}.sock";
 gate_socket = "{dir}/{name}-gate.sock";
-site = {{
-  hosts = [ "*" ];
-  upstreams = ( {{ name = "origin"; servers = [ "{origin}" ]; keep_alive = {{ idle_connections = 256; }}; }} );
-  routes = ( {{ path = "/"; upstream = "origin"; }} );
-}};
+sites = ( {sites} );
 """
+PROXYD_SITE = """
+{{ hosts = [ "{host}" ];
+  upstreams = ( {{ name = "origin"; servers = [ "{origin}" ]; keep_alive = {{ idle_connections = 256; }}; }} );
+  routes = ( {{ path = "/"; upstream = "origin"; }} ); }}"""
 
 
 def free_port():
@@ -167,6 +167,7 @@ class Bench:
         what = f"{name}-{variant}"
         values = {"dir": self.folder, "port": port, "origin": f"127.0.0.1:{self.origin_port}", "name": what}
         has_log = variant == "log"
+        hosts = HOSTS if variant == "hosts" else []
         if name == "floor":
             command = [self.programs["floor"], f"127.0.0.1:{port}", values["origin"]]
             command += ["--close"] if variant == "close" else ["--log", self.folder / "floor.log"] if has_log else []
@@ -174,6 +175,8 @@ class Bench:
             pids = [process.pid]
         elif name == "nginx":
             values["access_log"] = f"{self.folder}/nginx-access.log combined buffer=64k flush=5s" if has_log else "off"
+            values["servers"] = "".join(NGINX_SERVER.format(port=port, host=host, options="" if i else " backlog=4096")
+                                        for i, host in enumerate(hosts or ["_"]))
             config = self.folder / f"{what}.conf"
             config.write_text(NGINX.format(**values))
             process = self.start([self.programs["nginx"], "-p", self.folder, "-c", config], self.proxy_core, what, port)
@@ -181,11 +184,17 @@ class Bench:
         elif name == "haproxy":
             values["log_target"] = "log stdout format raw local0" if has_log else ""
             values["log"] = "log global\n  option httplog" if has_log else ""
+            values["backend"] = "default_backend origin"
+            if hosts:
+                names = self.folder / "hosts.map"
+                names.write_text("".join(f"{host} origin\n" for host in hosts))
+                values["backend"] = f"use_backend %[req.hdr(host),lower,map_str({names})]"
             config = self.folder / f"{what}.cfg"
             config.write_text(HAPROXY.format(**values))
             process = self.start([self.programs["haproxy"], "-db", "-f", config], self.proxy_core, what, port)
             pids = [process.pid]
         else:
+            values["sites"] = ",".join(PROXYD_SITE.format(host=host, **values) for host in hosts or ["*"])
             values["format"] = "combined" if has_log else "off"
             config = self.folder / f"{what}.conf"
             config.write_text(PROXYD.format(**values))
