@@ -9,9 +9,9 @@
 
 namespace vipair::vrrp {
 
-// The link-local address of a virtual router whose configuration lists none: fe80::/64 with the modified EUI-64 of
-// the virtual router's MAC address 00-00-5E-00-02-VRID (RFC 9568 section 7.4). RFC 9568 section 5.2.9 wants one
-// first.
+// The link-local address of a virtual router whose configuration lists none: fe80::/64 with the modified EUI-64
+// (RFC 4291 appendix A) of the virtual router's MAC address 00-00-5E-00-02-VRID (RFC 9568 section 7.3), the same on
+// every node without being configured. RFC 9568 section 5.2.9 wants a link-local address first.
 IpPrefix derived_link_local(std::uint8_t vrid);
 
 // `config` is validated: keys are unique. Advertised addresses beyond the 255 of one message move unadvertised.

@@ -70,6 +70,7 @@ class Scenario {
     const Centiseconds interval(std::array{2, 5, 10, 50}[lan_.random(4)]);
     const bool preempt = maybe(), unicast = maybe(), pin_v6 = maybe(), has_v6 = maybe(), has_join_hold = maybe();
     const bool equal = lan_.random(4) == 0, has_second = lan_.random(3) == 0;
+    const bool has_owner = lan_.random(8) == 0;
     for (int number = 1; number <= count; ++number) {
       auto& node = lan_.add(number);
       VirtualRouterConfig router;
@@ -77,6 +78,7 @@ class Scenario {
       router.interface = "eth0";
       router.vrid = 51;
       router.priority = static_cast<std::uint8_t>(equal ? 100 : 1 + lan_.random(254));
+      if (has_owner && number == 1) router.priority = kPriorityOwner;
       router.advertisement_interval = interval;
       router.preempt = preempt;
       router.preempt_delay = maybe() ? 0s : 1s;

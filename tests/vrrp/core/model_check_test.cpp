@@ -425,7 +425,7 @@ std::vector<Setting> three_routers() {
                         {{router(1, kHigh, false, preempt)},
                          {router(2, kMiddle, false, preempt)},
                          {router(3, kLow, false, preempt)}},
-                        false,
+                        true,
                         false});
   }
   settings.push_back(
@@ -437,7 +437,7 @@ std::vector<Setting> three_routers() {
                       {{router(1, kHigh, false, true), router(1, kLow, false, true)},
                        {router(2, kMiddle, false, true)},
                        {router(3, kMiddle, false, true)}},
-                      false,
+                      true,
                       false});
   return settings;
 }
