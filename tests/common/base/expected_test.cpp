@@ -29,7 +29,8 @@ TEST(Expected, MovesWhatCannotBeCopied) {
 }
 
 TEST(Expected, KeepsValueAndReasonOfOneTypeApart) {
-  Expected<std::string, std::string> value(std::string("a")), reason(Unexpected{std::string("b")});
+  Expected<std::string, std::string> value = std::string("a");
+  Expected<std::string, std::string> reason = Unexpected{std::string("b")};
   EXPECT_TRUE(value);
   EXPECT_FALSE(reason);
   EXPECT_EQ(value->size(), 1u);
@@ -37,7 +38,8 @@ TEST(Expected, KeepsValueAndReasonOfOneTypeApart) {
 }
 
 TEST(Expected, OfNothingHoldsAReasonOrNot) {
-  Expected<void, std::string> good, bad(Unexpected{std::string("why")});
+  Expected<void, std::string> good;
+  Expected<void, std::string> bad = Unexpected{std::string("why")};
   EXPECT_TRUE(good);
   ASSERT_FALSE(bad);
   EXPECT_EQ(bad.error(), "why");
