@@ -10,15 +10,13 @@ no close(). Waiting is always polling against a deadline, and a wait that fails 
 
 from __future__ import annotations
 
-import ctypes
+import datetime
 import http.client
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -558,9 +556,17 @@ class Lab:
                  show=lambda: f"{self.show()} {[r.get('faults') for r in node.routers()]}")
 
     def wait_backup(self, node: Node, seconds: float = 10.0) -> None:
-        """Backup and able to take over: no fault is left."""
-        wait_for(f"{node.name} is Backup", lambda: set(node.states()) == {"backup"}, seconds,
-                 show=lambda: f"{self.show()} {[r.get('faults') for r in node.routers()]}")
+        """Backup and able to take over: no fault is left and the Active was heard, which ends the join hold."""
+        def is_settled(router: dict) -> bool:
+            if router.get("state") != "backup" or not router.get("peer"):
+                return False
+            since = datetime.datetime.strptime(router["since"], "%Y-%m-%dT%H:%M:%S.%fZ")
+            backup_for = datetime.datetime.utcnow() - since
+            return router["peer"]["heard_ms_ago"] < backup_for.total_seconds() * 1000
+
+        wait_for(f"{node.name} is Backup and hears the Active",
+                 lambda: node.routers() and all(is_settled(router) for router in node.routers()), seconds,
+                 show=lambda: f"{self.show()} {node.routers()}")
 
     def wait_held_by(self, node: Node, seconds: float = 5.0) -> None:
         """The kernels agree: this node has the floating address on its interface and the other one has not."""

@@ -18,7 +18,7 @@ PLANNED = 20.0   # ms of silence that a planned move may cost
 KILLED = 50.0    # ms until the other node answers after a death that the kernel sees
 SILENT = 500.0   # ms when only silence tells: hangs, cables, power
 RATE = 1000      # requests per second: HTTP times are measured in steps of a millisecond
-CALM = 0.7       # seconds of traffic after a move, so that its late failures belong to it
+CALM = 1.2       # seconds of traffic after a move: longer than a request may take, so that its failures belong to it
 
 
 class Trial:
