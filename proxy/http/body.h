@@ -21,10 +21,6 @@ struct BodyFraming {
 // The heads passed the parser, so these cannot fail (RFC 9112 section 6.3).
 BodyFraming body_framing(const RequestHead& head);
 BodyFraming body_framing(const ResponseHead& head, Method request_method);
-inline BodyFraming body_framing(const RequestHead& head, const char*) { return body_framing(head); }
-inline BodyFraming body_framing(const ResponseHead& head, const char*, Method request_method) {
-  return body_framing(head, request_method);
-}
 
 enum class BodyError : std::uint8_t {
   bad_chunk_size,

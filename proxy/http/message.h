@@ -1,7 +1,6 @@
 #pragma once
-// The parsed form of an HTTP/1.1 message head: offsets into the caller's buffer, nothing copied. Valid while that
-// buffer is neither moved nor overwritten; a buffer that moves keeps its Heads valid because they hold offsets, not
-// pointers.
+// The parsed form of an HTTP/1.1 message head: offsets into the bytes that were parsed, nothing copied but the host
+// in its normal form. Valid while those bytes are not overwritten; they may move, since offsets are no pointers.
 
 #include <array>
 #include <cstddef>
