@@ -372,9 +372,11 @@ def test_an_address_that_somebody_deletes_is_set_again_at_once(test):
         began = time.monotonic()
         wait_for(f"{VIP} is back", lambda: a.holds(VIP), 5)
         gone.append((time.monotonic() - began) * 1000)
-        time.sleep(1.2)  # a fight gets a growing pause; three deletions in four seconds are not one
+        time.sleep(0.5)
     assert agents.roles() == roles, f"{agents.roles()} was {roles}"
-    test.distribution("gone for", gone, 2000)
+    # the first time at once; who deletes it again and again gets a growing pause, not a fight at full speed
+    test.distribution("gone for, the first time", gone[:1], 500)
+    test.distribution("gone for, again and again", gone[1:], 5000)
 
 
 def test_what_a_crashed_agent_left_is_released_at_the_next_start(test):

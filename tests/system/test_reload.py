@@ -36,7 +36,8 @@ def change_files(node, generation: int) -> None:
     settings = node.node_settings()
     router = settings["virtual_routers"][0]
     router["priority"] = node.priority + generation % 5
-    router["preempt_delay"] = f"{generation}s"
+    router["join_hold"] = f"{1 + generation}s"
+    settings["drain_time"] = f"{10 + generation}s"
     if generation % 2:
         router["addresses"] = router["addresses"] + ["192.0.2.101/24"]
     node.write_files(settings, proxy, site)
