@@ -142,8 +142,9 @@ std::optional<IpAddress> InterfaceTable::source(const Link& link, IpFamily famil
   for (const auto& [prefix, entry] : link.addresses) {
     const IpAddress& address = prefix.address;
     if (address.family() != family || is_virtual(address, entry.protocol)) continue;
-    const bool meets_peer =
-        std::any_of(peers_.begin(), peers_.end(), [&](const IpAddress& peer) { return prefix.contains(peer); });
+    const bool meets_peer = std::any_of(peers_.begin(), peers_.end(), [&network = prefix](const IpAddress& peer) {
+      return network.contains(peer);
+    });
     // RFC 9568 section 5.1.2.1; the kernel refuses to send from one that is not settled yet
     constexpr std::uint32_t kUnusable = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
     if (address.is_v6() && (!address.is_link_local() || (entry.flags & kUnusable))) continue;
