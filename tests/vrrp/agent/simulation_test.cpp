@@ -67,7 +67,8 @@ class Scenario {
   void set_up() {
     is_pair_ = maybe();
     const int count = is_pair_ ? 2 : 2 + static_cast<int>(lan_.random(2));
-    const Centiseconds interval(std::array{2, 5, 10, 50}[lan_.random(4)]);
+    const Centiseconds interval =
+        std::array{Centiseconds(2), Centiseconds(5), Centiseconds(10), Centiseconds(50)}[lan_.random(4)];
     const bool preempt = maybe(), unicast = maybe(), pin_v6 = maybe(), has_v6 = maybe(), has_join_hold = maybe();
     const bool equal = lan_.random(4) == 0, has_second = lan_.random(3) == 0;
     const bool has_owner = lan_.random(8) == 0;
