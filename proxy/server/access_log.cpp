@@ -270,6 +270,7 @@ Expected<void, std::string> AccessLogWriter::configure(const AccessLog& config) 
   config_ = config;
   file_ = std::move(file);
   is_enabled_.store(config.format != AccessLogFormat::off, std::memory_order_relaxed);
+  wake_.notify_one();
   return {};
 }
 
@@ -329,7 +330,11 @@ void AccessLogWriter::run() {
     bool is_last;
     {
       std::unique_lock lock(mutex_);
-      if (!stop_) wake_.wait_for(lock, kDrainInterval);
+      if (config_.format == AccessLogFormat::off) {
+        wake_.wait(lock, [this] { return stop_ || config_.format != AccessLogFormat::off; });
+      } else if (!stop_) {
+        wake_.wait_for(lock, kDrainInterval);
+      }
       is_last = stop_;
     }
     while (drain(lines, count)) {

@@ -212,7 +212,7 @@ void ClientSession::route_request() {
   if (target) request.target = *target;
   const policy::Router::Match match =
       target ? snapshot.router.match(head.host.host(), request.target.path) : policy::Router::Match{};
-  const Snapshot::Site* site = match.site ? &snapshot.sites[*match.site] : nullptr;
+  const Snapshot::Site* site = request.site = match.site ? &snapshot.sites[*match.site] : nullptr;
   const std::uint64_t body_max =
       site != nullptr ? site->config->request_body_max : snapshot.config.limits.request_body;
   exchange.begin_request(framing, body_max);
@@ -229,19 +229,22 @@ void ClientSession::route_request() {
 
 http::ExchangeFacts ClientSession::facts() const {
   const Request& request = *request_;
-  const http::RequestHead& head = request.exchange.request;
   http::ExchangeFacts facts;
   facts.client_address = address_text_;
   facts.client_port = port_text_;
   facts.scheme = "http";
-  facts.host = head.host.host();
-  facts.method = head.method_name.in(request.head_bytes);
+  if (request.head_bytes != nullptr) {
+    facts.host = request.exchange.request.host.host();
+    facts.method = request.exchange.request.method_name.in(request.head_bytes);
+  }
   facts.path = request.target.path;
   facts.query = request.target.query;
   facts.node = config().node;
   facts.request_id = request.id;
-  facts.upstream = request.server->server().upstream;
-  facts.upstream_address = request.server->server().text;
+  if (request.server != nullptr) {
+    facts.upstream = request.server->server().upstream;
+    facts.upstream_address = request.server->server().text;
+  }
   facts.client_is_trusted = request.client_is_trusted;
   return facts;
 }
@@ -445,8 +448,19 @@ void ClientSession::answer(int status) {
   } else {
     http::error_page(exchange.client_head, status, page);
   }
+  // The operator's own fields, of the innermost level that this request reached, behind those of the page.
+  const Snapshot& snapshot = *request.local->snapshot;
+  const http::HeaderRules& rules = request.route != nullptr  ? request.route->response_headers
+                                   : request.site != nullptr ? request.site->response_headers
+                                                             : snapshot.response_headers;
+  request.page_fields.clear();
+  rules.append_fields(facts(), request.page_fields);
+  const std::string_view whole = exchange.client_head.view();
+  const std::size_t fields_end = whole.find("\r\n\r\n") + 2;
   exchange.to_client.clear();
-  exchange.to_client.add(exchange.client_head.view());
+  exchange.to_client.add(whole.substr(0, fields_end));
+  exchange.to_client.add(request.page_fields.view());
+  exchange.to_client.add(whole.substr(fields_end));
   request.deadline = now() + config().timeouts.write_idle;
   request.state = State::answering;
 }
@@ -467,6 +481,7 @@ bool ClientSession::flush_answer() {
 
 void ClientSession::abandon() {
   request_->client_persists = request_->must_linger = false;
+  if (!request_->exchange.response_has_begun() && request_->answer_bytes == 0) request_->status = 0;
   request_->state = State::done;
 }
 
@@ -479,10 +494,9 @@ bool ClientSession::finish_request() {
   WorkerCounters& counters = worker_.counters;
   if (request.head_bytes != nullptr || request.status != 0) {
     counters.requests.add();
-    const bool was_answered = request.status != 0 && !(request.must_abort && !exchange.response_has_begun());
     counters.bytes_from_clients.add(exchange.request_payload());
     counters.bytes_to_clients.add(request.answer_bytes + exchange.response_payload());
-    counters.responses[was_answered ? static_cast<std::size_t>(request.status / 100) : 0].add();
+    counters.responses[static_cast<std::size_t>(request.status / 100)].add();
     if (worker_.access_log != nullptr && worker_.access_log->is_enabled()) log_request();
   }
   if (request.must_abort) client_->abort_on_close();

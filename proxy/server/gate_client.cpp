@@ -14,8 +14,12 @@ namespace vipair::proxy {
 
 using boost::system::error_code;
 
-GateClient::GateClient(boost::asio::io_context& io, std::string path, Report report, OnRole on_role)
-    : path_(std::move(path)), report_(std::move(report)), on_role_(std::move(on_role)), socket_(io), timer_(io) {}
+GateClient::GateClient(boost::asio::io_context& io, std::string path, Report report, OnChange on_change)
+    : path_(std::move(path)),
+      report_(std::move(report)),
+      on_change_(std::move(on_change)),
+      socket_(io),
+      timer_(io) {}
 
 void GateClient::start() { on_timer(); }
 
@@ -47,6 +51,7 @@ bool GateClient::connect() {
       socket_.assign(fd.release());
       said_absent_ = false;
       log::info("gate: connected to the agent, path=" + path_);
+      on_change_(true, role_);
       receive();
       return true;
     }
@@ -81,7 +86,7 @@ void GateClient::receive() {
     if (size > 0) {
       const auto role = decode_node_role({message.data(), static_cast<std::size_t>(size)});
       if (!role) return lost("not a message of the gate protocol");
-      set_role(role);
+      if (role != role_) on_change_(true, role_ = role);
     }
     receive();
   });
@@ -91,13 +96,8 @@ void GateClient::lost(const char* why) {
   log::warn(std::string("gate: connection to the agent lost, error=") + why);
   error_code ignored;
   socket_.close(ignored);
-  set_role(std::nullopt);
-}
-
-void GateClient::set_role(std::optional<NodeRole> role) {
-  if (role == role_) return;
-  role_ = role;
-  on_role_(role);
+  role_.reset();
+  on_change_(false, role_);
 }
 
 }  // namespace vipair::proxy

@@ -22,9 +22,9 @@ class GateClient {
   static constexpr Duration kReconnect = std::chrono::milliseconds(100);
 
   using Report = std::function<ProxyReport()>;  // asked at every heartbeat
-  using OnRole = std::function<void(std::optional<NodeRole>)>;
+  using OnChange = std::function<void(bool is_connected, std::optional<NodeRole> role)>;
 
-  GateClient(boost::asio::io_context& io, std::string path, Report report, OnRole on_role);
+  GateClient(boost::asio::io_context& io, std::string path, Report report, OnChange on_change);
   GateClient(const GateClient&) = delete;
   GateClient& operator=(const GateClient&) = delete;
 
@@ -40,11 +40,10 @@ class GateClient {
   void send_report();
   void receive();
   void lost(const char* why);
-  void set_role(std::optional<NodeRole> role);
 
   std::string path_;
   Report report_;
-  OnRole on_role_;
+  OnChange on_change_;
   boost::asio::posix::stream_descriptor socket_;
   boost::asio::steady_timer timer_;
   std::optional<NodeRole> role_;

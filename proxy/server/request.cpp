@@ -10,6 +10,7 @@ void Request::reset() {
   target = {};
   id = {};
   local = nullptr;
+  site = nullptr;
   route = nullptr;
   upstream = nullptr;
   server = nullptr;

@@ -29,10 +29,12 @@ struct Request {
   const char* head_bytes = nullptr;  // what the request's slices refer to; nullptr: no head could be read
   http::Buffer path_scratch;
   http::Target target;
+  http::Buffer page_fields;  // of header rules, for an answer of our own
   RequestId id_bytes;
   std::string_view id;
 
   LocalSnapshot* local = nullptr;  // pinned
+  const Snapshot::Site* site = nullptr;
   const Snapshot::Route* route = nullptr;
   LocalSnapshot::Upstream* upstream = nullptr;
   UpstreamPool* server = nullptr;

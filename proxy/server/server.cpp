@@ -26,7 +26,14 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, std::string
       on_stopped_(std::move(on_stopped)),
       snapshot_(make_snapshot(std::move(config), workers, nullptr)),
       access_log_(workers),
-      stop_timer_(io) {
+      watches_(workers),
+      stop_timer_(io),
+      gate_(
+          gate_io_, snapshot_->config.gate_socket, [this] { return report(); },
+          [this](bool is_connected, std::optional<NodeRole> role) {
+            boost::asio::post(io_, [this, is_connected, role] { on_gate_change(is_connected, role); });
+          }),
+      watch_timer_(gate_io_) {
   for (std::size_t index = 0; index < workers; ++index) {
     Worker::Settings settings;
     settings.index = index;
@@ -34,11 +41,11 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, std::string
     workers_.push_back(std::make_unique<Worker>(
         settings, snapshot_, [this] { boost::asio::post(io_, [this] { on_worker_finished(); }); }));
   }
-  watches_.resize(workers);
 }
 
 ProxyServer::~ProxyServer() {
   // Threads end before what they use goes.
+  stop_gate();
   workers_.clear();
 }
 
@@ -66,10 +73,13 @@ Expected<std::unique_ptr<ProxyServer>, std::string> ProxyServer::start(boost::as
   }
   for (auto& worker : server->workers_) worker->start();
   server->phase_ = Phase::serving;
-  server->gate_ = std::make_unique<GateClient>(
-      io, used.gate_socket, [raw = server.get()] { return raw->report(); },
-      [raw = server.get()](std::optional<NodeRole> role) { raw->on_role(role); });
-  server->gate_->start();
+  server->is_serving_ = true;
+  server->worker_hang_ = used.timeouts.worker_hang.count();
+  server->gate_thread_ = std::thread([raw = server.get()] {
+    raw->watch_workers();
+    raw->gate_.start();
+    raw->gate_io_.run();
+  });
   return server;
 }
 
@@ -159,6 +169,7 @@ Expected<void, ConfigErrors> ProxyServer::reload() {
   const bool admin_changed = config.admin != running.admin;
   snapshot_ = make_snapshot(std::move(loaded).value(), workers_.size(), snapshot_.get());
   for (auto& worker : workers_) worker->use(snapshot_);
+  worker_hang_ = snapshot_->config.timeouts.worker_hang.count();
   for (auto& [endpoint, listeners] : opened) add_listeners(endpoint, std::move(listeners));
   std::erase_if(listening_, [this](const auto& entry) {
     const auto& wanted = snapshot_->config.listeners;
@@ -185,12 +196,13 @@ Expected<void, ConfigErrors> ProxyServer::reload() {
 
 void ProxyServer::stop() {
   if (phase_ != Phase::serving) return stop_now();
-  const bool hands_over = gate_->role() == NodeRole::active;
+  const bool hands_over = role_ == NodeRole::active;
   log::info(hands_over ? "stop: handing over" : "stop: finishing what runs");
   phase_ = Phase::handing_over;
+  is_serving_ = false;
   sd_notify("STOPPING=1");
   announce_close();
-  gate_->report_now();
+  boost::asio::post(gate_io_, [this] { gate_.report_now(); });
   if (!hands_over) return begin_drain();
   stop_timer_.expires_after(snapshot_->config.timeouts.handover);
   stop_timer_.async_wait([this](boost::system::error_code error) {
@@ -215,6 +227,7 @@ void ProxyServer::stop_now() {
   if (phase_ == Phase::stopped) return;
   for (auto& worker : workers_) worker->stop();
   if (phase_ == Phase::serving || phase_ == Phase::handing_over) phase_ = Phase::draining;
+  is_serving_ = false;
 }
 
 void ProxyServer::on_worker_finished() {
@@ -224,7 +237,7 @@ void ProxyServer::on_worker_finished() {
   }
   phase_ = Phase::stopped;
   stop_timer_.cancel();
-  gate_->stop();
+  stop_gate();
   log::info("stop: done");
   on_stopped_();
 }
@@ -232,34 +245,54 @@ void ProxyServer::on_worker_finished() {
 void ProxyServer::announce_close() {
   // A node that had the addresses and lost them serves what is still connected, and asks it to come again
   // elsewhere.
-  const bool on = phase_ != Phase::serving || (was_active_ && gate_->role() == NodeRole::standby);
+  const bool on = phase_ != Phase::serving || (was_active_ && role_ == NodeRole::standby);
   for (auto& worker : workers_) worker->announce_close(on);
 }
 
 // ---- the gate --------------------------------------------------------------------------------
 
-ProxyReport ProxyServer::report() {
-  if (phase_ != Phase::serving) return {false, "stopping"};
-  const TimePoint now = monotonic_now();
+void ProxyServer::watch_workers() {
+  const std::int64_t now = monotonic_now().time_since_epoch().count();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    WorkerWatch& watch = watches_[i];
-    if (const std::uint64_t turns = workers_[i]->turns(); turns != watch.turns || watch.moved == TimePoint{}) {
-      watch.turns = turns;
-      watch.moved = now;
-    } else if (now - watch.moved > snapshot_->config.timeouts.worker_hang) {
-      return {false, "worker " + std::to_string(i) + " hangs"};
-    }
+    const std::uint64_t turns = workers_[i]->turns();
+    if (turns != watches_[i].turns || watches_[i].moved_at == 0) watches_[i].moved_at = now;
+    watches_[i].turns = turns;
+  }
+  if (watchdog_ && now >= next_watchdog_ && (!is_serving_ || report().is_ready)) {
+    sd_notify("WATCHDOG=1");
+    next_watchdog_ = now + watchdog_->count();
+  }
+  watch_timer_.expires_after(kGateHeartbeat);
+  watch_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) watch_workers();
+  });
+}
+
+ProxyReport ProxyServer::report() {
+  if (!is_serving_) return {false, "stopping"};
+  const std::int64_t now = monotonic_now().time_since_epoch().count();
+  for (std::size_t i = 0; i < watches_.size(); ++i) {
+    if (now - watches_[i].moved_at > worker_hang_) return {false, "worker " + std::to_string(i) + " hangs"};
   }
   return {true, ""};
 }
 
-void ProxyServer::on_role(std::optional<NodeRole> role) {
+void ProxyServer::on_gate_change(bool is_connected, std::optional<NodeRole> role) {
+  gate_is_connected_ = is_connected;
+  role_ = role;
   if (role == NodeRole::active) was_active_ = true;
   announce_close();
   if (phase_ == Phase::handing_over && role != NodeRole::active) {
     stop_timer_.cancel();
     begin_drain();
   }
+}
+
+void ProxyServer::stop_gate() {
+  if (!gate_thread_.joinable()) return;
+  gate_io_.stop();
+  gate_thread_.join();
+  gate_.stop();
 }
 
 // ---- the control socket ----------------------------------------------------------------------
@@ -284,8 +317,8 @@ ServerView ProxyServer::view() const {
   view.now = monotonic_now();
   view.uptime = view.now - started_;
   view.phase = phase_ == Phase::serving ? "serving" : phase_ == Phase::starting ? "starting" : "stopping";
-  view.gate_connected = gate_ != nullptr && gate_->is_connected();
-  view.role = gate_ != nullptr ? gate_->role() : std::nullopt;
+  view.gate_connected = gate_is_connected_;
+  view.role = role_;
   view.reloads = reloads_;
   view.reloads_refused = reloads_refused_;
   if (last_reload_) {
@@ -293,7 +326,9 @@ ServerView ProxyServer::view() const {
     view.last_reload_errors = &last_reload_->errors;
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    view.workers.push_back({&workers_[i]->counters(), workers_[i]->turns(), view.now - watches_[i].moved});
+    const TimePoint moved{Duration(watches_[i].moved_at)};
+    view.workers.push_back(
+        {&workers_[i]->counters(), workers_[i]->turns(), std::max(Duration{0}, view.now - moved)});
   }
   for (const auto& [configured, bound] : listening_) view.listeners.push_back(bound);
   view.log_lines_written = access_log_.lines_written();

@@ -8,6 +8,7 @@
 //   the
 //            kernel has queued, closes the listeners and lets running requests end
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
@@ -15,11 +16,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/base/expected.h"
 #include "common/runtime/config_file.h"
 #include "common/runtime/control_socket.h"
+#include "common/runtime/daemon.h"
 #include "proxy/config.h"
 #include "proxy/server/access_log.h"
 #include "proxy/server/gate_client.h"
@@ -48,8 +51,8 @@ class ProxyServer {
  private:
   enum class Phase { starting, serving, handing_over, draining, stopped };
   struct WorkerWatch {
-    std::uint64_t turns = 0;
-    TimePoint moved{};
+    std::uint64_t turns = 0;                // the gate thread's
+    std::atomic<std::int64_t> moved_at{0};  // monotonic nanoseconds
   };
   struct ReloadResult {
     WallTime time{};
@@ -65,8 +68,10 @@ class ProxyServer {
   Expected<std::unique_ptr<ControlServer>, std::string> open_admin(const Config& config);
   void add_listeners(const IpEndpoint& endpoint, Listeners listeners);
 
-  ProxyReport report();
-  void on_role(std::optional<NodeRole> role);
+  ProxyReport report();  // in the gate's thread
+  void watch_workers();  // in the gate's thread, every kGateHeartbeat
+  void on_gate_change(bool is_connected, std::optional<NodeRole> role);
+  void stop_gate();
   void announce_close();
   void begin_drain();
   void on_worker_finished();
@@ -80,13 +85,25 @@ class ProxyServer {
   std::shared_ptr<const Snapshot> snapshot_;
   AccessLogWriter access_log_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<WorkerWatch> watches_;
+  std::vector<WorkerWatch> watches_;            // as workers_
   std::map<IpEndpoint, IpEndpoint> listening_;  // as configured → as bound
   std::unique_ptr<ControlServer> control_, admin_;
-  std::unique_ptr<GateClient> gate_;
   boost::asio::steady_timer stop_timer_;
   Phase phase_ = Phase::starting;
-  bool was_active_ = false;  // of this node, by the agent's word
+  bool gate_is_connected_ = false;
+  std::optional<NodeRole> role_;  // of this node, by the agent's word
+  bool was_active_ = false;
+
+  // The gate has a thread of its own: reading a large configuration must not look like a hang.
+  boost::asio::io_context gate_io_{1};
+  GateClient gate_;
+  boost::asio::steady_timer watch_timer_;
+  std::atomic<bool> is_serving_{false};
+  std::atomic<std::int64_t> worker_hang_{0};                      // nanoseconds
+  const std::optional<Duration> watchdog_ = watchdog_interval();  // systemd's
+  std::int64_t next_watchdog_ = 0;                                // monotonic nanoseconds
+  std::thread gate_thread_;
+
   std::optional<ReloadResult> last_reload_;
   std::uint64_t reloads_ = 0, reloads_refused_ = 0;
 };

@@ -55,6 +55,7 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
   std::map<ServerKey, std::shared_ptr<Server>> known;
   if (previous != nullptr) known = servers_of(*previous);
 
+  snapshot->response_headers = compiled(from.response_headers);
   snapshot->sites.reserve(from.sites.size());
   for (const proxy::Site& site : from.sites) {
     const std::size_t number = snapshot->router.add_site();
@@ -75,6 +76,7 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
 
     Snapshot::Site& added = snapshot->sites.emplace_back();
     added.config = &site;
+    added.response_headers = compiled(site.response_headers);
     added.routes.reserve(site.routes.size());
     for (const proxy::Route& route : site.routes) {
       const auto index = route.match == PathMatch::exact ? snapshot->router.add_exact(number, route.path)

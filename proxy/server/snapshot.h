@@ -30,6 +30,7 @@ struct Snapshot {
   struct Site {
     const proxy::Site* config = nullptr;
     std::vector<Route> routes;
+    http::HeaderRules response_headers;  // for what no route answers
   };
 
   Config config;
@@ -37,6 +38,7 @@ struct Snapshot {
   http::HeadLimits request_limits, response_limits;
   std::size_t connections_per_worker = 0;
   policy::Router router;
+  http::HeaderRules response_headers;  // for what no site answers
   std::vector<Site> sites;
   std::vector<Upstream> upstreams;  // of all sites
 

@@ -1,10 +1,10 @@
 #include "proxy/server/worker.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <csignal>
+#include <new>
 
 #include "common/runtime/clock.h"
 #include "proxy/server/client_session.h"
@@ -49,13 +49,6 @@ void Worker::start() {
 }
 
 void Worker::run() {
-  if (settings_.core >= 0) {
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    CPU_SET(static_cast<unsigned>(settings_.core), &cores);
-    // A core that was taken away is no reason not to serve.
-    (void)pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
-  }
   while (!is_stopping_) {
     reactor_.turn();
     destroy_finished();
@@ -80,14 +73,18 @@ void Worker::tick() {
 }
 
 void Worker::accept(UniqueFd fd, const IpEndpoint& client) {
-  std::unique_ptr<TcpStream> stream = TcpStream::accepted(reactor_, std::move(fd));
-  if (stream == nullptr) {
-    context_.counters.accept.failed.add();
-    return;
+  try {
+    std::unique_ptr<TcpStream> stream = TcpStream::accepted(reactor_, std::move(fd));
+    if (stream == nullptr) {
+      context_.counters.accept.failed.add();
+      return;
+    }
+    auto session = std::make_unique<ClientSession>(context_, std::move(stream), client);
+    context_.sessions.push_back(*session);
+    session.release()->start();  // owned by the list from now on
+  } catch (const std::bad_alloc&) {
+    context_.counters.accept.failed.add();  // it costs this client, not the others
   }
-  auto session = std::make_unique<ClientSession>(context_, std::move(stream), client);
-  context_.sessions.push_back(*session);
-  session.release()->start();  // owned by the list from now on
 }
 
 void Worker::destroy_finished() {

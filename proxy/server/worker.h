@@ -21,7 +21,6 @@ class Worker {
   struct Settings {
     std::size_t index = 0;
     AccessLogWriter* access_log = nullptr;
-    int core = -1;  // pin to this one; -1: wherever the kernel likes
   };
   // on_finished is called in the worker's thread, last thing.
   Worker(const Settings& settings, std::shared_ptr<const Snapshot> snapshot, std::function<void()> on_finished);

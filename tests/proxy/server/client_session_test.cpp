@@ -385,6 +385,27 @@ TEST(ClientSession, BelievesForwardedFieldsOfTrustedClientsOnly) {
   EXPECT_EQ(field(talk.origin_gets(), "X-Forwarded-For"), "203.0.113.9, 198.51.100.4");
 }
 
+TEST(ClientSession, OurOwnAnswersCarryTheFieldsOfTheirLevel) {
+  Config config = simple_config();
+  config.response_headers = {{}, {{"X-Level", "proxy"}}, {}};
+  Site& site = config.sites[0];
+  site.hosts = {"a"};
+  site.response_headers = {{}, {{"X-Level", "site of ${node}"}}, {}};
+  site.routes[0].path = "/app";
+  site.routes[0].response_headers = {{}, {{"X-Level", "route"}}, {}};
+  Conversation talk(config);
+  talk.client_sends("GET / HTTP/1.1\r\nHost: nobody\r\n\r\n");
+  EXPECT_EQ(field(talk.client_gets(), "X-Level"), "proxy");
+  talk.client_sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(field(talk.client_gets(), "X-Level"), "site of lb-a");
+  talk.on_connect({Conversation::Connect::refuse, Conversation::Connect::refuse});
+  talk.client_sends("GET /app HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string response = talk.client_gets();
+  EXPECT_EQ(first_line(response), "HTTP/1.1 502 Bad Gateway");
+  EXPECT_EQ(field(response, "X-Level"), "route");
+  EXPECT_EQ(std::to_string(body_of(response).size()), field(response, "Content-Length"));
+}
+
 // ---- reload and stop -------------------------------------------------------------------------------
 
 TEST(ClientSession, ARunningRequestKeepsItsConfiguration) {

@@ -1,0 +1,55 @@
+#include "proxy/server/snapshot.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/conversation.h"
+
+namespace vipair::proxy {
+namespace {
+
+using testing::simple_config;
+
+TEST(Snapshot, NumbersUpstreamsOverAllSites) {
+  Config config = simple_config();
+  Site second = config.sites[0];
+  second.name = "b.example";
+  second.hosts = {"b.example"};
+  second.upstreams.push_back(second.upstreams[0]);
+  second.upstreams[1].name = "other";
+  second.routes.push_back({"/other", PathMatch::prefix, 1, {}, {}});
+  config.sites.push_back(second);
+  const auto snapshot = make_snapshot(config, 2, nullptr);
+  ASSERT_EQ(snapshot->upstreams.size(), 3u);
+  const auto match = snapshot->router.match("b.example", "/other/x");
+  ASSERT_TRUE(match.site && match.route);
+  EXPECT_EQ(snapshot->sites[*match.site].routes[*match.route].upstream, 2u);
+  EXPECT_EQ(snapshot->upstreams[2].config->name, "other");
+}
+
+TEST(Snapshot, KeepsTheServersThatStay) {
+  const auto first = make_snapshot(simple_config(2), 2, nullptr);
+  const auto second = make_snapshot(simple_config(3), 2, first.get());
+  EXPECT_EQ(second->generation, first->generation + 1);
+  EXPECT_EQ(second->upstreams[0].servers[0], first->upstreams[0].servers[0]);
+  EXPECT_EQ(second->upstreams[0].servers[1], first->upstreams[0].servers[1]);
+  EXPECT_EQ(second->upstreams[0].servers[2]->text, "10.0.0.3:80");
+}
+
+TEST(Snapshot, SharesTheConnectionLimitAmongWorkers) {
+  Config config = simple_config();
+  config.limits.connections = 10;
+  EXPECT_EQ(make_snapshot(config, 4, nullptr)->connections_per_worker, 2u);
+  EXPECT_EQ(make_snapshot(config, 100, nullptr)->connections_per_worker, 1u);
+}
+
+TEST(Snapshot, TrustsTheNetworksItIsTold) {
+  Config config = simple_config();
+  config.trusted_proxies = {*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("2001:db8::/32")};
+  const auto snapshot = make_snapshot(config, 1, nullptr);
+  EXPECT_TRUE(snapshot->trusts(*IpAddress::parse("10.1.2.3")));
+  EXPECT_TRUE(snapshot->trusts(*IpAddress::parse("2001:db8::1")));
+  EXPECT_FALSE(snapshot->trusts(*IpAddress::parse("11.0.0.1")));
+}
+
+}  // namespace
+}  // namespace vipair::proxy
