@@ -169,7 +169,7 @@ class Scenario {
       case 12:
         if (node.is_paused || node.host->held.empty()) return;
         note(node.name + " loses an address");
-        return lan_.remove_address(node, *node.host->held.begin());
+        return lan_.remove_address(node, IpPrefix(*node.host->held.begin()));
       case 13:
         note(node.name + " reloads");
         return reload(node);
