@@ -68,9 +68,8 @@ int run_agent(const std::string& path, const Config& at_start, ChildLink& child)
   link.ready = [&] { child.ready(); };
   link.notify = [&](std::string_view state) { child.notify(state); };
   link.set_hang_timeout = [&](Duration timeout) { child.set_hang_timeout(timeout); };
-  link.set_last_will = [&](const LastWill& will, const LingeringState& lingering) {
-    return child.set_last_will(will, lingering);
-  };
+  link.set_last_will = [&](const KernelWill& will) { return child.set_last_will(will); };
+  link.inherited = child.inherited();
   link.parent_fd = child.parent_fd();
 
   auto ran = run_event_loop(std::move(options), link);

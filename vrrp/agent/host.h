@@ -59,8 +59,12 @@ struct OutgoingFrame {
 // What the supervisor does when this process dies without having done it: one entry per instance that holds
 // addresses.
 struct LastWill {
+  struct Release {
+    AddressSet set;
+    ReleaseMode mode = ReleaseMode::immediate;
+  };
   std::vector<OutgoingAdvertisement> resignations;  // ready-made, priority 0
-  std::vector<AddressSet> addresses;
+  std::vector<Release> releases;
 };
 
 class Host {

@@ -319,10 +319,11 @@ OutgoingAdvertisement VirtualRouter::advertisement(std::uint8_t priority) const 
 
 bool VirtualRouter::is_stopped() const { return std::holds_alternative<Initialize>(state_) && !holds_addresses(); }
 
+// The peer takes the death for a move like any other, and relays.
 void VirtualRouter::add_to(LastWill& will) const {
   if (!holds_addresses() || !source_) return;
   will.resignations.push_back(advertisement(kPriorityResigned));
-  will.addresses.push_back(held_);
+  will.releases.push_back({held_, config_.is_pair ? ReleaseMode::lingering : ReleaseMode::immediate});
 }
 
 // ---- what is told ----

@@ -41,13 +41,11 @@ KernelHost::KernelHost(const SupervisorLink& link, Duration drain_time, NetlinkS
     : link_(link),
       drain_time_(drain_time),
       netlink_(std::move(netlink)),
-      lingering_(drain_time,
-                 [this](const LingeringState& state) {
-                   lingering_state_ = state;
-                   set_last_will(will_);
-                 }),
+      lingering_(drain_time, [this] { tell_last_will(); }),
       relay_(drain_time),
-      relay_log_(kRelayLogBurst, kRelayLogPeriod) {}
+      relay_log_(kRelayLogBurst, kRelayLogPeriod) {
+  lingering_.adopt(monotonic_now(), link.inherited);
+}
 
 // Thousands of addresses take a while: the supervisor hears from us between the batches.
 std::vector<NetlinkAnswer> KernelHost::execute(const std::vector<NetlinkMessage>& requests) {
@@ -82,7 +80,8 @@ Expected<std::vector<std::string>, std::string> KernelHost::release_leftovers(co
     const bool is_leftover = knows_marks ? address.protocol == kAddressProtocol
                                          : ours.contains({interface, address.prefix.address}) ||
                                                is_virtual_router_link_local(address.prefix.address);
-    if (!is_leftover) continue;
+    const bool lingers = interface == "lo" && lingering_.lingers(address.prefix.address);
+    if (!is_leftover || lingers) continue;
     requests.push_back(delete_address_request(address.interface_index, address.prefix));
     names.push_back(address.prefix.to_string() + " on " + interface);
   }
@@ -229,8 +228,20 @@ void KernelHost::announce(const std::vector<OutgoingFrame>& frames) {
 }
 
 void KernelHost::set_last_will(const LastWill& will) {
-  if (&will != &will_) will_ = will;
-  if (auto set = link_.set_last_will(will_, lingering_state_); !set)
+  will_ = will;
+  tell_last_will();
+}
+
+void KernelHost::tell_last_will() {
+  KernelWill will;
+  will.resignations = will_.resignations;
+  std::vector<AddressSet> lingering;
+  for (const LastWill::Release& release : will_.releases) {
+    const bool lingers = release.mode == ReleaseMode::lingering && drain_time_ > Duration::zero();
+    (lingers ? lingering : will.withdrawn).push_back(release.set);
+  }
+  will.lingering = lingering_.state(lingering);
+  if (auto set = link_.set_last_will(will); !set)
     log::error("the supervisor keeps an old last will, a crash may leave addresses behind: " + set.error());
 }
 
@@ -238,6 +249,7 @@ void KernelHost::set_drain_time(Duration drain_time) {
   drain_time_ = drain_time;
   lingering_.set_drain_time(drain_time);
   relay_.set_drain_time(drain_time);
+  tell_last_will();
 }
 
 void KernelHost::on_time(TimePoint now) {

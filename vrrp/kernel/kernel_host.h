@@ -19,6 +19,7 @@
 #include "vrrp/kernel/advert_socket.h"
 #include "vrrp/kernel/announcer.h"
 #include "vrrp/kernel/connection_relay.h"
+#include "vrrp/kernel/last_will.h"
 #include "vrrp/kernel/lingering_addresses.h"
 #include "vrrp/kernel/netlink.h"
 
@@ -30,9 +31,11 @@ struct SupervisorLink {
   std::function<void()> ready = [] {};
   std::function<void(std::string_view)> notify = [](std::string_view) {};
   std::function<void(Duration)> set_hang_timeout = [](Duration) {};
-  std::function<Expected<void, std::string>(const LastWill&, const LingeringState&)> set_last_will =
-      [](const LastWill&, const LingeringState&) { return Expected<void, std::string>{}; };
-  int parent_fd = -1;  // readable when the parent is gone; -1: there is none
+  std::function<Expected<void, std::string>(const KernelWill&)> set_last_will = [](const KernelWill&) {
+    return Expected<void, std::string>{};
+  };
+  LingeringState inherited;  // what lingers from the processes before us
+  int parent_fd = -1;        // readable when the parent is gone; -1: there is none
 };
 
 class KernelHost final : public Host {
@@ -47,12 +50,12 @@ class KernelHost final : public Host {
   };
   using Held = std::pair<int, IpPrefix>;  // interface index, address
 
-  // `link` must outlive the host.
+  // `link` must outlive the host, which adopts what lingers.
   static Expected<std::unique_ptr<KernelHost>, std::string> open(const SupervisorLink& link, Duration drain_time);
 
   // Removes what a crashed run left: every address with our mark, on whatever interface; where the kernel knows no
-  // marks, the addresses of this configuration on its interfaces and on `lo`. Returns them. To be called before the
-  // first claim.
+  // marks, the addresses of this configuration on its interfaces and on `lo`. Returns them. What lingers stays. To
+  // be called before the first claim.
   Expected<std::vector<std::string>, std::string> release_leftovers(const Config& config);
   // Tries what a planned move needs; the error is what the operator should read once.
   Expected<void, std::string> check_relay() { return relay_.check(); }
@@ -78,6 +81,7 @@ class KernelHost final : public Host {
   KernelHost(const SupervisorLink& link, Duration drain_time, NetlinkSocket netlink);
   std::vector<NetlinkAnswer> execute(const std::vector<NetlinkMessage>& requests);
   void keep_real_addresses(int interface_index);
+  void tell_last_will();
   HostError claim_error(const AddressSet& set, const IpPrefix& prefix, const NetlinkAnswer& answer) const;
 
   const SupervisorLink& link_;
@@ -86,7 +90,6 @@ class KernelHost final : public Host {
   AdvertSockets sockets_;
   Announcer announcer_;
   LastWill will_;
-  LingeringState lingering_state_;
   LingeringAddresses lingering_;
   ConnectionRelay relay_;
   std::set<Held> held_;

@@ -28,17 +28,20 @@ namespace {
 
 constexpr int kAnswerTimeoutMs = 100;  // never reached: the kernel answers before the request returns
 
-struct WantedSetting {
-  int id;
-  int value;  // or more
-};
-constexpr std::array kQuietInterface = {WantedSetting{IPV4_DEVCONF_ARP_IGNORE, 1},
-                                        WantedSetting{IPV4_DEVCONF_ARP_ANNOUNCE, 2}};
+constexpr std::array kQuietInterface = {IPV4_DEVCONF_ARP_IGNORE, IPV4_DEVCONF_ARP_ANNOUNCE};
 
 bool has_v4(const AddressSet& set) {
   return std::any_of(set.addresses.begin(), set.addresses.end(),
                      [](const IpPrefix& prefix) { return prefix.address.is_v4(); });
 }
+
+// Whether something lingers because of this set.
+struct IsOf {
+  const AddressSet& set;
+  bool operator()(const auto& lingering) const {
+    return lingering.set.interface_index == set.interface_index && lingering.set.addresses == set.addresses;
+  }
+};
 
 int loopback_index() { return static_cast<int>(::if_nametoindex("lo")); }
 
@@ -125,9 +128,20 @@ std::optional<IpEndpoint> endpoint(int family, const std::uint32_t* words, std::
 
 }  // namespace
 
-LingeringAddresses::LingeringAddresses(Duration drain_time, std::function<void(const LingeringState&)> bequeath)
+std::optional<std::int32_t> quiet_value(int id) {
+  switch (id) {
+    case IPV4_DEVCONF_ARP_IGNORE:
+      return 1;
+    case IPV4_DEVCONF_ARP_ANNOUNCE:
+      return 2;
+    default:
+      return std::nullopt;
+  }
+}
+
+LingeringAddresses::LingeringAddresses(Duration drain_time, std::function<void()> changed)
     : drain_time_(drain_time),
-      bequeath_(std::move(bequeath)),
+      changed_(std::move(changed)),
       rtnetlink_(open_rtnetlink()),
       batch_(rtnetlink_.get()) {}
 
@@ -155,19 +169,72 @@ Expected<void, std::string> LingeringAddresses::start(TimePoint now, const Addre
 }
 
 void LingeringAddresses::quiet(const AddressSet& set) {
-  const bool is_quiet = std::any_of(saved_.begin(), saved_.end(), [&](const InterfaceSetting& saved) {
-    return saved.interface_index == set.interface_index;
-  });
-  if (has_v4(set) && !is_quiet) {
-    const std::vector<std::int32_t> settings = read_ipv4_settings(rtnetlink_.get(), set.interface_index);
-    for (const WantedSetting& wanted : kQuietInterface) {
-      const auto index = static_cast<std::size_t>(wanted.id - 1);
-      if (index >= settings.size() || settings[index] >= wanted.value) continue;
-      saved_.push_back(InterfaceSetting{set.interface_index, wanted.id, settings[index]});
-      batch_.set_ipv4_setting(set.interface_index, wanted.id, wanted.value);
+  if (has_v4(set) && !is_quiet(set.interface_index)) {
+    for (const InterfaceSetting& setting : settings_to_change(set.interface_index)) {
+      saved_.push_back(setting);
+      batch_.set_ipv4_setting(setting.interface_index, setting.id, *quiet_value(setting.id));
     }
   }
   tell();  // before anything of it is done
+}
+
+bool LingeringAddresses::is_quiet(int interface_index) const {
+  return std::any_of(saved_.begin(), saved_.end(),
+                     [&](const InterfaceSetting& saved) { return saved.interface_index == interface_index; });
+}
+
+std::vector<InterfaceSetting> LingeringAddresses::settings_to_change(int interface_index) const {
+  std::vector<InterfaceSetting> found;
+  const std::vector<std::int32_t> settings = read_ipv4_settings(rtnetlink_.get(), interface_index);
+  for (const int id : kQuietInterface) {
+    const auto index = static_cast<std::size_t>(id - 1);
+    if (index < settings.size() && settings[index] < *quiet_value(id))
+      found.push_back(InterfaceSetting{interface_index, id, settings[index]});
+  }
+  return found;
+}
+
+LingeringState LingeringAddresses::state(const std::vector<AddressSet>& also) const {
+  LingeringState state;
+  state.drain_time = drain_time_;
+  state.settings = saved_;
+  for (const Lingering& lingering : lingering_) state.entries.push_back({lingering.set, lingering.until});
+  std::unordered_set<int> read;
+  for (const AddressSet& set : also) {
+    if (std::any_of(lingering_.begin(), lingering_.end(), IsOf{set})) continue;
+    state.entries.push_back({set, std::nullopt});
+    if (!has_v4(set) || is_quiet(set.interface_index) || !read.insert(set.interface_index).second) continue;
+    const auto settings = settings_to_change(set.interface_index);
+    state.settings.insert(state.settings.end(), settings.begin(), settings.end());
+  }
+  return state;
+}
+
+void LingeringAddresses::adopt(TimePoint now, const LingeringState& left) {
+  if (left.entries.empty()) return;
+  for (const LingeringState::Entry& entry : left.entries) {
+    if (find(entry.set) != lingering_.end()) continue;
+    lingering_.push_back({entry.set, entry.until.value_or(now + left.drain_time), now + kLookInterval});
+  }
+  for (const InterfaceSetting& setting : left.settings) {
+    const bool is_saved = std::any_of(saved_.begin(), saved_.end(), [&](const InterfaceSetting& saved) {
+      return saved.interface_index == setting.interface_index && saved.id == setting.id;
+    });
+    if (!is_saved) saved_.push_back(setting);
+  }
+  tell();
+}
+
+void LingeringAddresses::forget() {
+  lingering_.clear();
+  saved_.clear();
+}
+
+bool LingeringAddresses::lingers(const IpAddress& address) const {
+  return std::any_of(lingering_.begin(), lingering_.end(), [&](const Lingering& lingering) {
+    return std::any_of(lingering.set.addresses.begin(), lingering.set.addresses.end(),
+                       [&](const IpPrefix& prefix) { return prefix.address == address; });
+  });
 }
 
 void LingeringAddresses::cancel(const AddressSet& set) {
@@ -176,10 +243,7 @@ void LingeringAddresses::cancel(const AddressSet& set) {
 
 std::vector<TcpConnection> LingeringAddresses::connections(const AddressSet& set) const {
   std::vector<TcpConnection> found;
-  const bool lingers = std::any_of(lingering_.begin(), lingering_.end(), [&](const Lingering& lingering) {
-    return lingering.set.interface_index == set.interface_index && lingering.set.addresses == set.addresses;
-  });
-  if (!lingers) return found;
+  if (std::none_of(lingering_.begin(), lingering_.end(), IsOf{set})) return found;
   std::unordered_set<IpAddress> ours;
   for (const IpPrefix& prefix : set.addresses) ours.insert(prefix.address);
   (void)for_each_tcp_connection([&](const TcpConnection& connection) {
@@ -233,9 +297,7 @@ void LingeringAddresses::stop() {
 }
 
 LingeringAddresses::Iterator LingeringAddresses::find(const AddressSet& set) {
-  return std::find_if(lingering_.begin(), lingering_.end(), [&](const Lingering& lingering) {
-    return lingering.set.interface_index == set.interface_index && lingering.set.addresses == set.addresses;
-  });
+  return std::find_if(lingering_.begin(), lingering_.end(), IsOf{set});
 }
 
 LingeringAddresses::Iterator LingeringAddresses::end(Iterator lingering) {
@@ -261,16 +323,7 @@ void LingeringAddresses::restore_settings_without_user() {
 }
 
 void LingeringAddresses::tell() const {
-  if (!bequeath_) return;
-  LingeringState state;
-  state.settings = saved_;
-  for (const Lingering& lingering : lingering_) {
-    AddressSet& on_lo = state.addresses.emplace_back(AddressSet{"lo", loopback_index(), {}});
-    for (const IpPrefix& prefix : lingering.set.addresses) {
-      on_lo.addresses.push_back(IpPrefix{prefix.address, prefix.address.bits_max()});
-    }
-  }
-  bequeath_(state);
+  if (changed_) changed_();
 }
 
 bool for_each_tcp_connection(const std::function<bool(const TcpConnection&)>& each) {

@@ -1,6 +1,5 @@
 #pragma once
-// The old Active's side of a planned move that breaks no connection: the addresses leave the interface but stay on
-// `lo`
+// The old Active's side of a move that breaks no connection: the addresses leave the interface but stay on `lo`
 // (/32, /128) until the drain time ends or no TCP connection to them is left, so that the node keeps its sockets
 // and answers its clients directly while the new Active relays their segments here (connection_relay.h).
 //
@@ -8,6 +7,9 @@
 // another interface, arp_announce=2 from putting one into its own ARP requests; both are set on the interface for
 // that time and restored to what they were. Neighbour discovery needs neither: Linux answers for addresses of the
 // interface only.
+//
+// What lingers may change hands: the agent's process cares for it, and when that dies, its supervisor does, until
+// the next process of the agent adopts it. At every moment one of them does, and whoever does ends it.
 //
 // No blocking: rtnetlink is synchronous, the look at the TCP sockets is bounded. Time is passed in. One owner, one
 // thread.
@@ -35,11 +37,20 @@ struct InterfaceSetting {
   friend bool operator==(const InterfaceSetting&, const InterfaceSetting&) = default;
 };
 
-// What lingering has left behind on this machine at this moment, for the last will.
+// What lingers, or is to linger from a death on, as one process tells another.
 struct LingeringState {
-  std::vector<AddressSet> addresses;       // to be removed from `lo`
-  std::vector<InterfaceSetting> settings;  // to be restored
+  struct Entry {
+    AddressSet set;                  // as it was on its interface
+    std::optional<TimePoint> until;  // none: it does not linger yet, and then does for the drain time
+  };
+  std::vector<Entry> entries;
+  std::vector<InterfaceSetting> settings;  // to be restored in the end
+  Duration drain_time{};
 };
+
+// The value of a setting that keeps an interface from claiming addresses it does not have, or more; nullopt when
+// `id` is none of these settings.
+std::optional<std::int32_t> quiet_value(int id);
 
 // A TCP connection of this node.
 struct TcpConnection {
@@ -54,9 +65,9 @@ class LingeringAddresses {
   // Sockets read per look; a node that has more lingers for the whole drain time.
   static constexpr std::size_t kSocketsReadMax = 16'384;
 
-  // `bequeath` is told of the state before it grows and after it shrinks: the last will covers every moment. It
-  // must not call back. `drain_time` counts for addresses that begin to linger from now on.
-  LingeringAddresses(Duration drain_time, std::function<void(const LingeringState&)> bequeath);
+  // `changed` is called before state() grows on the machine and after it has shrunk there: a last will that is
+  // renewed then covers every moment. `drain_time` counts for addresses that begin to linger from now on.
+  LingeringAddresses(Duration drain_time, std::function<void()> changed);
   ~LingeringAddresses();  // ends everything
   LingeringAddresses(const LingeringAddresses&) = delete;
   LingeringAddresses& operator=(const LingeringAddresses&) = delete;
@@ -67,6 +78,15 @@ class LingeringAddresses {
   // without them. On an error the addresses are gone from the interface all the same, but do not linger. A loss of
   // the interface addresses that shows up as an address event is this call's.
   Expected<void, std::string> start(TimePoint now, const AddressSet& set);
+
+  // What lingers now, and what would if the sets of `also` began to: with the settings that their interfaces have
+  // at this moment.
+  LingeringState state(const std::vector<AddressSet>& also = {}) const;
+  // Cares for what another process has left; its entries without an end linger for its drain time from now on.
+  void adopt(TimePoint now, const LingeringState& left);
+  // Another process has adopted state(): everything goes on, without us.
+  void forget();
+  bool lingers(const IpAddress& address) const;
 
   // This node is Active again: to be called right after the addresses were added to the interface.
   void cancel(const AddressSet& set);
@@ -89,11 +109,13 @@ class LingeringAddresses {
   Iterator find(const AddressSet& set);
   Iterator end(Iterator lingering);
   void quiet(const AddressSet& set);  // the interface: no word of addresses that are not its own
+  bool is_quiet(int interface_index) const;
+  std::vector<InterfaceSetting> settings_to_change(int interface_index) const;
   void restore_settings_without_user();
   void tell() const;
 
   Duration drain_time_;
-  std::function<void(const LingeringState&)> bequeath_;
+  std::function<void()> changed_;
   UniqueFd rtnetlink_;
   RtnetlinkBatch batch_;
   std::vector<Lingering> lingering_;

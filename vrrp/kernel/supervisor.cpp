@@ -28,7 +28,6 @@
 #include "common/runtime/config_file.h"
 #include "common/runtime/daemon.h"
 #include "common/runtime/log.h"
-#include "vrrp/kernel/last_will.h"
 
 namespace vipair::vrrp {
 
@@ -71,6 +70,15 @@ class SharedMemory {
  private:
   void* memory_;
 };
+
+// At most kLastWillSizeMax bytes.
+void write_will(SharedWithChild& shared, ByteView encoded) {
+  const std::uint32_t next = 1 - shared.will_slot.load(std::memory_order_relaxed) % 2;
+  SharedWithChild::Slot& slot = shared.will[next];
+  slot.size = static_cast<std::uint32_t>(encoded.size());
+  std::copy(encoded.begin(), encoded.end(), slot.bytes.begin());
+  shared.will_slot.store(next, std::memory_order_release);
+}
 
 std::string errno_text(int error) { return std::strerror(error); }
 
@@ -154,6 +162,7 @@ class Supervisor {
   UniqueFd signals_;
   SharedMemory shared_;
   LastWillExecutor executor_;
+  LingeringAddresses lingering_{Duration::zero(), nullptr};  // of dead children, while there is no other
   RestartBackoff backoff_;
   HangDetector hang_detector_;
   std::optional<Child> child_;
@@ -214,8 +223,9 @@ bool Supervisor::start_child() {
   UniqueFd theirs(pair[1]);
   shared_->heartbeats = 0;
   shared_->hang_timeout = options_.hang_timeout.count();
-  shared_->will_slot = 0;
-  shared_->will[0].size = 0;
+  Bytes first_will;
+  encode_last_will({{}, {}, lingering_.state()}, first_will);
+  write_will(*shared_, first_will);
   const pid_t parent = ::getpid();
   std::fflush(nullptr);  // or the child would write it again
   const pid_t pid = ::fork();
@@ -231,6 +241,7 @@ bool Supervisor::start_child() {
   child_->pid = pid;
   child_->link = std::move(ours);
   child_->started_at = monotonic_now();
+  lingering_.forget();
   hang_detector_.restart(child_->started_at);
   return true;
 }
@@ -244,7 +255,7 @@ void Supervisor::become_child(UniqueFd link, pid_t parent) {
   ::sigprocmask(SIG_SETMASK, &mask_of_caller_, nullptr);
   int status = kExitFailure;
   // The link is closed by the end of the process, after the exit status is settled: its end is the sign of death.
-  auto* child_link = new ChildLink(*shared_, std::move(link));
+  auto* child_link = new ChildLink(*shared_, std::move(link), lingering_.state());
   try {
     status = run_child_(*child_link);
   } catch (const std::exception& e) {
@@ -265,6 +276,7 @@ TimePoint Supervisor::next_wake_up() const {
   } else {
     at = restart_at_;
   }
+  if (const auto lingering = lingering_.next_deadline()) at = std::min(at, *lingering);
   return at;
 }
 
@@ -281,6 +293,7 @@ void Supervisor::wait_for_something(TimePoint now) {
   if (ready > 0 && fds[0].revents != 0) read_signals(now);
   if (child_) look(now);
   if (child_) reap(now);
+  lingering_.on_time(now);
   if (stop_deadline_ && !child_ && !exit_status_) exit_status_ = 0;  // between two children
 }
 
@@ -359,7 +372,9 @@ void Supervisor::execute_will() {
   if (std::exchange(child_->is_will_done, true)) return;
   const std::uint32_t index = shared_->will_slot.load(std::memory_order_acquire);
   const SharedWithChild::Slot& slot = shared_->will[index % shared_->will.size()];
-  child_->will = executor_.execute(ByteView(slot.bytes).first(std::min<std::size_t>(slot.size, kLastWillSizeMax)));
+  const ByteView will = ByteView(slot.bytes).first(std::min<std::size_t>(slot.size, kLastWillSizeMax));
+  child_->will = executor_.execute(will);
+  lingering_.adopt(monotonic_now(), decode_lingering(will));
 }
 
 void Supervisor::reap(TimePoint now) {
@@ -381,9 +396,11 @@ void Supervisor::after_death(TimePoint now, int wait_status) {
   std::string text = fmt::format("agent pid={} {}", child.pid, describe(wait_status));
   if (child.killed_at) text += fmt::format(" by its supervisor: {}", child.killed_because);
   const LastWillExecutor::Result& will = child.will;
-  if (will.advertisements_sent + will.advertisements_failed + will.addresses_withdrawn != 0) {
-    text += fmt::format("; last will: {} resignations sent, {} failed, {} addresses withdrawn",
-                        will.advertisements_sent, will.advertisements_failed, will.addresses_withdrawn);
+  if (will.advertisements_sent + will.advertisements_failed + will.addresses_withdrawn + will.addresses_lingering !=
+      0) {
+    text += fmt::format("; last will: {} resignations sent, {} failed, {} addresses withdrawn, {} linger",
+                        will.advertisements_sent, will.advertisements_failed, will.addresses_withdrawn,
+                        will.addresses_lingering);
   }
   if (will.error != 0) text += fmt::format(", first error: {}", errno_text(will.error));
 
@@ -409,19 +426,15 @@ void Supervisor::after_death(TimePoint now, int wait_status) {
 
 }  // namespace
 
-Expected<void, std::string> ChildLink::set_last_will(const LastWill& will, const LingeringState& lingering) {
-  encode_last_will(will, lingering, encoded_);
+Expected<void, std::string> ChildLink::set_last_will(const KernelWill& will) {
+  encode_last_will(will, encoded_);
   if (encoded_.size() > kLastWillSizeMax) {
     return Unexpected{
         fmt::format("the last will takes {} bytes, more than the {} there are for it; the previous one "
                     "stays in force",
                     encoded_.size(), kLastWillSizeMax)};
   }
-  const std::uint32_t next = 1 - shared_.will_slot.load(std::memory_order_relaxed) % 2;
-  SharedWithChild::Slot& slot = shared_.will[next];
-  slot.size = static_cast<std::uint32_t>(encoded_.size());
-  std::copy(encoded_.begin(), encoded_.end(), slot.bytes.begin());
-  shared_.will_slot.store(next, std::memory_order_release);
+  write_will(shared_, encoded_);
   return {};
 }
 

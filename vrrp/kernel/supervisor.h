@@ -1,14 +1,18 @@
 #pragma once
 // The supervisor: the small parent of the agent. It forks the child that runs the agent and holds the child's last
-// will: the ready-made priority-0 advertisements and the addresses to withdraw. However the child dies, its parent
-// sends the will, withdraws the addresses and starts a new child, which joins as Backup.
+// will: the ready-made priority-0 advertisements and the addresses to let go of. However the child dies, its parent
+// sends the will, lets go of the addresses and starts a new child, which joins as Backup.
+//
+// Addresses that linger (lingering_addresses.h) keep the connections they have through the death of the child: the
+// parent cares for them until the next child is there, which adopts them, and ends them when its own end comes
+// first.
 //
 // Death is the end of the link or SIGCHLD, whichever is seen first. A child whose heartbeat stands still for the
 // hang timeout is killed and counts as dead; a supervisor that finds that it was itself late (a paused machine,
 // starvation) gives the child a fresh hang timeout instead. When the parent dies, the child gets SIGTERM and the
 // end of its link, resigns and exits: nothing is left behind.
 //
-// Between the death and the last withdrawal the parent allocates nothing: everything it needs is open and in
+// Between the death and the last address let go of the parent allocates nothing: everything it needs is open and in
 // memory. It is single-threaded and must be called from a single-threaded process (it forks).
 
 #include <cstddef>
@@ -22,7 +26,7 @@
 #include "common/base/expected.h"
 #include "common/base/time.h"
 #include "common/runtime/unique_fd.h"
-#include "vrrp/agent/host.h"
+#include "vrrp/kernel/last_will.h"
 #include "vrrp/kernel/lingering_addresses.h"
 
 namespace vipair::vrrp {
@@ -45,13 +49,16 @@ struct SharedWithChild;  // memory that parent and child share
 // The child's end. Lives in the child only; every call is made from its one thread, none blocks.
 class ChildLink {
  public:
-  ChildLink(SharedWithChild& shared, UniqueFd link) : shared_(shared), link_(std::move(link)) {}
+  ChildLink(SharedWithChild& shared, UniqueFd link, LingeringState inherited)
+      : shared_(shared), link_(std::move(link)), inherited_(std::move(inherited)) {}
   ChildLink(const ChildLink&) = delete;
   ChildLink& operator=(const ChildLink&) = delete;
 
   // Replaces the will as a whole; in effect before it returns. On an error (larger than kLastWillSizeMax) the
-  // previous will stays in effect. `lingering`: what LingeringAddresses left on `lo` and on interfaces.
-  Expected<void, std::string> set_last_will(const LastWill& will, const LingeringState& lingering);
+  // previous will stays in effect.
+  Expected<void, std::string> set_last_will(const KernelWill& will);
+  // What lingers from the children before: to be adopted. The will of a new child is that it goes on lingering.
+  const LingeringState& inherited() const { return inherited_; }
 
   // One store. To be called at least every hang_timeout / 4 by the loop itself, and between the parts of anything
   // that may take long (thousands of addresses), never by a helper thread.
@@ -69,6 +76,7 @@ class ChildLink {
  private:
   SharedWithChild& shared_;
   UniqueFd link_;
+  LingeringState inherited_;
   Bytes encoded_;
 };
 
@@ -76,8 +84,9 @@ class ChildLink {
 // says that going on is useless, and returns the exit status for the process:
 //   0            after a graceful stop
 //   the child's  when it exits by itself with kExitConfig, or after a stop request, or before any child was ever
-//   ready 1            another instance runs, what the will needs cannot be opened, or the child had to be killed
-//   in a stop
+//   ready
+//   1            another instance runs, what the will needs cannot be opened, or the child had to be killed in a
+//   stop
 // Any other death is answered with a new child: at once, then after 100 ms doubling to 10 s, from the start again
 // once a child lived for 60 s.
 //

@@ -430,7 +430,7 @@ TEST_F(AgentTest, FailedClaimResignsSaysWhyAndTriesAgainMoreAndMoreSlowly) {
   EXPECT_EQ(state(), "fault");
   EXPECT_THAT(status().faults, ElementsAre("claim: 192.0.2.100 belongs to somebody else"));
   EXPECT_THAT(host().calls, ElementsAre("claim 192.0.2.100/24", "send 0")) << "never advertised, never announced";
-  EXPECT_THAT(host().will.addresses, IsEmpty());
+  EXPECT_THAT(host().will.releases, IsEmpty());
   // each try waits for its back-off, then for the join hold
   lan_.run_for(1s + 1030ms);
   EXPECT_EQ(counter("claim_errors"), 2u);
@@ -496,8 +496,8 @@ TEST_F(AgentTest, FailedSendIsCountedAndToldOnce) {
 TEST_F(AgentTest, LastWillNamesTheAddressesAndHoldsAReadyResignation) {
   with_peer();
   start_active();
-  ASSERT_EQ(host().will.addresses.size(), 1u);
-  EXPECT_THAT(host().will.addresses[0].addresses, ElementsAre(prefix("192.0.2.100/24")));
+  ASSERT_EQ(host().will.releases.size(), 1u);
+  EXPECT_THAT(host().will.releases[0].set.addresses, ElementsAre(prefix("192.0.2.100/24")));
   ASSERT_EQ(host().will.resignations.size(), 1u);
   const OutgoingAdvertisement& last_words = host().will.resignations[0];
   const auto decoded = decode({last_words.source, last_words.destination, 255, last_words.message});
@@ -505,7 +505,7 @@ TEST_F(AgentTest, LastWillNamesTheAddressesAndHoldsAReadyResignation) {
   EXPECT_EQ(decoded->advertisement.priority, 0);
   EXPECT_EQ(last_words.destination, kPeer);
   hear_priority(255);
-  EXPECT_THAT(host().will.addresses, IsEmpty());
+  EXPECT_THAT(host().will.releases, IsEmpty());
   EXPECT_THAT(host().will.resignations, IsEmpty());
 }
 
@@ -551,7 +551,7 @@ TEST_F(AgentTest, ReloadTouchesOnlyTheAddressesThatDiffer) {
   EXPECT_THAT(host().calls,
               ElementsAre("claim 192.0.2.102/24", "release 192.0.2.100/24", "send 200", "announce 2"));
   EXPECT_THAT(host().held, ElementsAre(prefix("192.0.2.101/24"), prefix("192.0.2.102/24")));
-  EXPECT_THAT(host().will.addresses.at(0).addresses,
+  EXPECT_THAT(host().will.releases.at(0).set.addresses,
               ElementsAre(prefix("192.0.2.101/24"), prefix("192.0.2.102/24")));
 }
 
@@ -609,7 +609,7 @@ TEST_F(AgentTest, ShutdownAmongStrangersLeavesNothingBehindAtOnce) {
   agent().shutdown(lan_.now());
   EXPECT_TRUE(agent().is_stopped());
   EXPECT_THAT(host().calls, ElementsAre("send 0", "release 192.0.2.100/24"));
-  EXPECT_THAT(host().will.addresses, IsEmpty());
+  EXPECT_THAT(host().will.releases, IsEmpty());
 }
 
 TEST_F(AgentTest, ShutdownInAPairWaitsForThePeerButNotForEver) {

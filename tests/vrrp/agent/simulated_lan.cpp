@@ -42,8 +42,8 @@ Expected<void, HostError> SimulatedHost::claim(const AddressSet& set, std::optio
   if (set.interface_index == 0) violations.push_back("a claim on no interface");
   for (const IpPrefix& prefix : set.addresses) {
     const bool is_covered =
-        std::any_of(will.addresses.begin(), will.addresses.end(), [&](const AddressSet& willed) {
-          return std::count(willed.addresses.begin(), willed.addresses.end(), prefix) > 0;
+        std::any_of(will.releases.begin(), will.releases.end(), [&](const LastWill::Release& willed) {
+          return std::count(willed.set.addresses.begin(), willed.set.addresses.end(), prefix) > 0;
         });
     if (!is_covered) violations.push_back("claimed before the last will names it: " + prefix.to_string());
   }
@@ -75,7 +75,7 @@ Expected<void, HostError> SimulatedHost::send(const OutgoingAdvertisement& adver
     violations.push_back(std::string("an invalid advertisement is sent: ") + to_string(decoded.error()));
   const int priority = advertisement.message[2];
   remember(calls, "send " + std::to_string(priority), kRemembered);
-  if (priority != 0 && will.addresses.empty()) violations.push_back("advertised as Active without having claimed");
+  if (priority != 0 && will.releases.empty()) violations.push_back("advertised as Active without having claimed");
   if (send_error) return Unexpected{*send_error};
   remember(sent, advertisement, kRemembered);
   if (on_send) on_send(advertisement);
@@ -154,8 +154,8 @@ void SimulatedLan::crash(Node& node, bool will_is_executed) {
   if (will_is_executed) {
     for (const OutgoingAdvertisement& resignation : node.host->will.resignations)
       transmit(index_of(node), resignation);
-    for (const AddressSet& set : node.host->will.addresses) {
-      for (const IpPrefix& prefix : set.addresses) node.host->held.erase(prefix);
+    for (const LastWill::Release& release : node.host->will.releases) {
+      for (const IpPrefix& prefix : release.set.addresses) node.host->held.erase(prefix);
     }
     if (!node.host->held.empty()) violations_.push_back(node.name + ": addresses that the last will does not name");
   }

@@ -267,8 +267,8 @@ class Scenario {
       }
       if (node.host->held != expected) return node.name + " does not hold exactly what it is Active for";
       std::set<IpPrefix> willed;
-      for (const AddressSet& set : node.host->will.addresses)
-        willed.insert(set.addresses.begin(), set.addresses.end());
+      for (const LastWill::Release& release : node.host->will.releases)
+        willed.insert(release.set.addresses.begin(), release.set.addresses.end());
       if (willed != expected) return node.name + " leaves a wrong last will";
       if (node.agent->role() != (expected.empty() ? NodeRole::standby : NodeRole::active)) return "wrong role";
     }
@@ -288,7 +288,7 @@ class Scenario {
       lan_.run_for(kYieldMax + 1ms);
       if (!node.agent->is_stopped()) return node.name + " does not stop";
       if (!node.host->held.empty()) return node.name + " stops and keeps addresses";
-      if (!node.host->will.addresses.empty()) return node.name + " stops and leaves a last will";
+      if (!node.host->will.releases.empty()) return node.name + " stops and leaves a last will";
     }
     return "";
   }

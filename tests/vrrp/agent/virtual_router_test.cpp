@@ -79,9 +79,9 @@ TEST_F(VirtualRouterTest, AnyFaultStopsItAndOnlyTheLastOneCleared) {
 TEST_F(VirtualRouterTest, LastWillIsGivenBeforeTheClaimAndTakenBackAfterTheRelease) {
   VirtualRouter& router = active_router();
   EXPECT_THAT(host_.violations, testing::IsEmpty()) << "the host looked at the will when the claim came";
-  EXPECT_EQ(host_.will.addresses.size(), 1u);
+  EXPECT_EQ(host_.will.releases.size(), 1u);
   router.raise(now_, FaultSource::proxy, "proxy: busy");
-  EXPECT_TRUE(host_.will.addresses.empty());
+  EXPECT_TRUE(host_.will.releases.empty());
 }
 
 TEST_F(VirtualRouterTest, AddressThatAnotherRouterHoldsStays) {

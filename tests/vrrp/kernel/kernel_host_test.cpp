@@ -185,12 +185,12 @@ TEST(KernelHost, LastWillReachesTheSupervisorAndTheHeartbeatGoesOn) {
     Node node;
     std::vector<std::size_t> wills;
     int beats = 0;
-    node.link.set_last_will = [&](const LastWill& will, const LingeringState&) {
-      wills.push_back(will.addresses.size());
+    node.link.set_last_will = [&](const KernelWill& will) {
+      wills.push_back(will.withdrawn.size());
       return Expected<void, std::string>{};
     };
     node.link.heartbeat = [&] { ++beats; };
-    node.host->set_last_will({{}, {node.set({"192.0.2.100/24"})}});
+    node.host->set_last_will({{}, {{node.set({"192.0.2.100/24"}), ReleaseMode::immediate}}});
     node.host->set_last_will({});
     EXPECT_THAT(wills, testing::ElementsAre(1u, 0u));
     AddressSet many = node.set({});

@@ -1,11 +1,8 @@
 #include "vrrp/kernel/lingering_addresses.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <linux/ip.h>
 #include <net/if.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <memory>
 
@@ -16,6 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using test::Connection;
 using test::In;
 using test::in_new_network;
 using test::Namespace;
@@ -31,6 +29,11 @@ std::string addresses_of(const char* interface) {
   return output_of(std::string("ip -o addr show dev ") + interface);
 }
 std::string setting(const char* name) { return output_of(std::string("cat /proc/sys/net/ipv4/conf/v0/") + name); }
+
+std::vector<InterfaceSetting> settings_of(int interface_index, int arp_ignore, int arp_announce) {
+  return {{interface_index, IPV4_DEVCONF_ARP_IGNORE, arp_ignore},
+          {interface_index, IPV4_DEVCONF_ARP_ANNOUNCE, arp_announce}};
+}
 
 // The node in the test's own namespace; a neighbour on the other end of its cable.
 class Node {
@@ -59,26 +62,6 @@ class Node {
     return has(output_of("ip neigh show " + address + " dev v1"), "lladdr");
   }
   Namespace neighbour;
-};
-
-// One established TCP connection of the node itself to one of its addresses.
-class Connection {
- public:
-  explicit Connection(const char* address) {
-    listener_ = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    client_ = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(8080);
-    EXPECT_EQ(::inet_pton(AF_INET, address, &to.sin_addr), 1);
-    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
-    EXPECT_EQ(::listen(listener_.get(), 1), 0);
-    EXPECT_EQ(::connect(client_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
-    served_ = UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  }
-
- private:
-  UniqueFd listener_, client_, served_;
 };
 
 TEST(LingeringAddresses, MoveToLoAndAnswerNobodyOnTheLink) {
@@ -184,30 +167,125 @@ TEST(LingeringAddresses, GoBackToAnInterfaceThatIsActiveAgain) {
   });
 }
 
-TEST(LingeringAddresses, AreInTheWillBeforeTheyAreMade) {
+TEST(LingeringAddresses, AreInTheStateBeforeTheyAreMade) {
   in_new_network([] {
     const Node node;
     const AddressSet set = node.hold({"10.7.0.100/24", "fd07::100/64"});
     std::vector<LingeringState> told;
     std::vector<bool> was_on_lo;
     {
-      LingeringAddresses lingering(kDrainTime, [&](const LingeringState& state) {
-        told.push_back(state);
+      LingeringAddresses* self = nullptr;
+      LingeringAddresses lingering(kDrainTime, [&] {
+        told.push_back(self->state());
         was_on_lo.push_back(has(addresses_of("lo"), "10.7.0.100"));
       });
+      self = &lingering;
       ASSERT_TRUE(lingering.start(kStart, set));
     }
     ASSERT_EQ(told.size(), 2u);
     EXPECT_EQ(was_on_lo, (std::vector<bool>{false, false})) << "told before it begins, and after it ended";
-    ASSERT_EQ(told[0].addresses.size(), 1u);
-    EXPECT_EQ(told[0].addresses[0].interface_index, 1);
-    EXPECT_EQ(told[0].addresses[0].addresses,
-              (std::vector<IpPrefix>{*IpPrefix::parse("10.7.0.100/32"), *IpPrefix::parse("fd07::100/128")}));
-    EXPECT_EQ(told[0].settings,
-              (std::vector<InterfaceSetting>{{set.interface_index, IPV4_DEVCONF_ARP_IGNORE, 0},
-                                             {set.interface_index, IPV4_DEVCONF_ARP_ANNOUNCE, 0}}));
-    EXPECT_TRUE(told[1].addresses.empty());
+    ASSERT_EQ(told[0].entries.size(), 1u);
+    EXPECT_EQ(told[0].entries[0].set.interface_index, set.interface_index);
+    EXPECT_EQ(told[0].entries[0].set.addresses, set.addresses);
+    EXPECT_EQ(told[0].entries[0].until, kStart + kDrainTime);
+    EXPECT_EQ(told[0].settings, settings_of(set.interface_index, 0, 0));
+    EXPECT_EQ(told[0].drain_time, kDrainTime);
+    EXPECT_TRUE(told[1].entries.empty());
     EXPECT_TRUE(told[1].settings.empty());
+  });
+}
+
+TEST(LingeringAddresses, SayWhatWouldLingerAsWell) {
+  in_new_network([] {
+    const Node node;
+    run("sysctl -qw net.ipv4.conf.v0.arp_announce=1");
+    const AddressSet both = node.hold({"10.7.0.100/24", "fd07::100/64"});
+    const AddressSet v6 = node.hold({"fd07::101/64"});
+    LingeringAddresses lingering(kDrainTime, nullptr);
+    EXPECT_TRUE(lingering.state({v6}).settings.empty()) << "neighbour discovery needs none";
+
+    const LingeringState before = lingering.state({both, v6});
+    ASSERT_EQ(before.entries.size(), 2u);
+    EXPECT_EQ(before.entries[0].until, std::nullopt);
+    EXPECT_EQ(before.settings, settings_of(both.interface_index, 0, 1));
+    EXPECT_TRUE(lingering.is_idle()) << "only asked";
+    EXPECT_TRUE(has(addresses_of("v0"), "10.7.0.100"));
+
+    ASSERT_TRUE(lingering.start(kStart, both));
+    const LingeringState during = lingering.state({both});
+    ASSERT_EQ(during.entries.size(), 1u) << "it does already";
+    EXPECT_EQ(during.entries[0].until, kStart + kDrainTime);
+    EXPECT_EQ(during.settings, settings_of(both.interface_index, 0, 1)) << "as they were, not as they are";
+  });
+}
+
+TEST(LingeringAddresses, ChangeHandsAndEndWithTheirSecondOwner) {
+  in_new_network([] {
+    const Node node;
+    run("sysctl -qw net.ipv4.conf.v0.arp_announce=1");
+    const AddressSet set = node.hold({"10.7.0.100/24", "fd07::100/64"});
+    const Connection connection("10.7.0.100");
+    LingeringAddresses second(seconds(1), nullptr);
+    {
+      LingeringAddresses first(kDrainTime, nullptr);
+      ASSERT_TRUE(first.start(kStart, set));
+      int told = 0;
+      LingeringAddresses other(seconds(1), [&] { ++told; });
+      other.adopt(kStart, {});
+      EXPECT_EQ(told, 0) << "nothing changed";
+      second.adopt(kStart + seconds(5), first.state());
+      first.forget();
+      EXPECT_TRUE(first.is_idle());
+    }
+    EXPECT_TRUE(has(addresses_of("lo"), "10.7.0.100")) << "the end of the first is not the end of it";
+    EXPECT_EQ(setting("arp_ignore"), "1\n");
+    EXPECT_TRUE(second.lingers(*IpAddress::parse("10.7.0.100")));
+    EXPECT_FALSE(second.lingers(*IpAddress::parse("10.7.0.101")));
+    EXPECT_EQ(second.connections(set).size(), 1u);
+    second.on_time(kStart + kDrainTime - milliseconds(1));
+    EXPECT_FALSE(second.is_idle());
+    second.on_time(kStart + kDrainTime);
+    EXPECT_TRUE(second.is_idle()) << "the time that was left, and not another drain time";
+    EXPECT_FALSE(has(addresses_of("lo"), "10.7.0.100"));
+    EXPECT_FALSE(has(addresses_of("lo"), "fd07::100"));
+    EXPECT_EQ(setting("arp_ignore"), "0\n");
+    EXPECT_EQ(setting("arp_announce"), "1\n");
+  });
+}
+
+TEST(LingeringAddresses, AdoptedOnesBeginWithAWholeDrainTimeWhenTheirOwnerDiedHoldingThem) {
+  in_new_network([] {
+    const Node node;
+    const AddressSet set = node.hold({"10.7.0.100/24"});
+    const Connection connection("10.7.0.100");
+    LingeringState left = LingeringAddresses(kDrainTime, nullptr).state({set});
+    run("ip addr add 10.7.0.100/32 dev lo && ip addr del 10.7.0.100/24 dev v0");
+    LingeringAddresses lingering(Duration::zero(), nullptr);
+    lingering.adopt(kStart, left);
+    lingering.adopt(kStart + seconds(5), left);  // once is enough
+    lingering.on_time(kStart + kDrainTime - milliseconds(1));
+    EXPECT_TRUE(has(addresses_of("lo"), "10.7.0.100"));
+    lingering.on_time(kStart + kDrainTime);
+    EXPECT_FALSE(has(addresses_of("lo"), "10.7.0.100"));
+  });
+}
+
+TEST(LingeringAddresses, AdoptedOnesGoBackToAnInterfaceThatIsActiveAgain) {
+  in_new_network([] {
+    const Node node;
+    const AddressSet set = node.hold({"10.7.0.100/24", "fd07::100/64"});
+    LingeringAddresses first(kDrainTime, nullptr);
+    ASSERT_TRUE(first.start(kStart, set));
+    LingeringAddresses second(kDrainTime, nullptr);
+    second.adopt(kStart, first.state());
+    first.forget();
+    (void)node.hold({"10.7.0.100/24", "fd07::100/64"});
+    second.cancel(set);
+    EXPECT_TRUE(second.is_idle());
+    EXPECT_FALSE(has(addresses_of("lo"), "10.7.0.100"));
+    EXPECT_EQ(setting("arp_ignore"), "0\n");
+    EXPECT_TRUE(node.answers_for("10.7.0.100"));
+    EXPECT_TRUE(node.answers_for("fd07::100"));
   });
 }
 

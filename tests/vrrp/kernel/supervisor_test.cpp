@@ -20,6 +20,7 @@
 #include <csignal>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "common/runtime/clock.h"
 #include "common/runtime/config_file.h"
@@ -169,12 +170,12 @@ int beat_until_stopped(ChildLink& link) {
 
 constexpr std::array<std::uint8_t, 12> kResignation = {0x31, 51, 0, 1, 0, 10, 0, 0, 10, 8, 0, 100};
 
-LastWill a_will() {
+KernelWill a_will() {
   const int index = static_cast<int>(::if_nametoindex("v0"));
-  LastWill will;
+  KernelWill will;
   will.resignations.push_back({index, *IpAddress::parse("10.8.0.1"), *IpAddress::parse("224.0.0.18"),
                                Bytes(kResignation.begin(), kResignation.end())});
-  will.addresses.push_back({"v0", index, {*IpPrefix::parse("10.8.0.100/24")}});
+  will.withdrawn.push_back({"v0", index, {*IpPrefix::parse("10.8.0.100/24")}});
   return will;
 }
 
@@ -183,7 +184,7 @@ class Node {
  public:
   Node() {
     run("ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up");
-    run("ip addr add 10.8.0.1/24 dev v0 && ip addr add 10.8.0.100/24 dev v0 && ip addr add 10.8.0.101/32 dev lo");
+    run("ip addr add 10.8.0.1/24 dev v0 && ip addr add 10.8.0.100/24 dev v0");
     wire_ = UniqueFd(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_IP)));
     sockaddr_ll other_end{};
     other_end.sll_family = AF_PACKET;
@@ -212,9 +213,7 @@ class Node {
 };
 
 int hold_the_address(ChildLink& link) {
-  LingeringState lingering;
-  lingering.addresses.push_back({"lo", 1, {*IpPrefix::parse("10.8.0.101/32")}});
-  if (!link.set_last_will(a_will(), lingering)) return 1;
+  if (!link.set_last_will(a_will())) return 1;
   return beat_until_stopped(link);
 }
 
@@ -228,7 +227,6 @@ void expect_the_will_and_another_child(const Node& node, const Supervised& super
   const auto child = supervised.next_child();
   EXPECT_TRUE(child);
   EXPECT_FALSE(Node::holds("10.8.0.100"));
-  EXPECT_FALSE(Node::holds("10.8.0.101"));
   EXPECT_TRUE(Node::holds("10.8.0.1"));
 }
 
@@ -351,7 +349,7 @@ TEST(Supervisor, StopsGracefully) {
     for (const int signal : {SIGTERM, SIGINT}) {
       Supervised supervised([](ChildLink& link) {
         const int status = hold_the_address(link);
-        (void)link.set_last_will({}, {});  // it resigned and withdrew all by itself
+        (void)link.set_last_will({});  // it resigned and withdrew all by itself
         return status;
       });
       const auto child = supervised.next_child();
@@ -371,7 +369,7 @@ TEST(Supervisor, KillsAChildThatDoesNotStopInTime) {
     Supervised supervised(
         [](ChildLink& link) {
           std::signal(SIGTERM, SIG_IGN);
-          if (!link.set_last_will(a_will(), {})) return 1;
+          if (!link.set_last_will(a_will())) return 1;
           for (;;) {
             link.heartbeat();
             ::poll(nullptr, 0, 10);
@@ -505,6 +503,100 @@ TEST(Supervisor, NotifiesTheServiceManagerItself) {
   ::unlink(path.c_str());
 }
 
+// ---- what lingers --------------------------------------------------------------------------
+
+// The first child holds an address that is to linger, the others adopt what does, as the agent does.
+int hold_or_adopt(ChildLink& link) {
+  LingeringAddresses lingering(seconds(10), nullptr);
+  lingering.adopt(monotonic_now(), link.inherited());
+  KernelWill will;
+  if (link.inherited().entries.empty()) {
+    will = a_will();
+    will.lingering = lingering.state(std::exchange(will.withdrawn, {}));
+  } else {
+    will.lingering = lingering.state();
+  }
+  if (!link.set_last_will(will)) return 1;
+  const int status = beat_until_stopped(link);
+  lingering.stop();
+  (void)link.set_last_will({});
+  return status;
+}
+
+std::string on(const char* interface) { return output_of(std::string("ip -o addr show dev ") + interface); }
+bool lingers() { return on("lo").find("10.8.0.100/32") != std::string::npos; }
+std::string arp_ignore() { return output_of("cat /proc/sys/net/ipv4/conf/v0/arp_ignore"); }
+
+TEST(Supervisor, HandsWhatLingersFromChildToChild) {
+  in_new_network([] {
+    const Node node;
+    const test::Connection connection("10.8.0.100");
+    Supervised supervised(hold_or_adopt);
+    auto child = supervised.next_child();
+    ASSERT_TRUE(child);
+    ASSERT_EQ(node.next_advertisement(100), Bytes{});
+    ASSERT_TRUE(Node::holds("10.8.0.100"));
+    ASSERT_FALSE(lingers()) << "not while the child lives";
+    for (int death = 0; death < 3; ++death) {
+      ::kill(*child, SIGKILL);
+      child = supervised.next_child();
+      ASSERT_TRUE(child);
+      EXPECT_TRUE(lingers()) << death;
+      EXPECT_EQ(on("v0").find("10.8.0.100"), std::string::npos);
+      EXPECT_EQ(arp_ignore(), "1\n");
+    }
+    EXPECT_NE(node.next_advertisement(), Bytes{});
+    supervised.signal(SIGTERM);
+    EXPECT_EQ(supervised.exit_status(), 0);
+    EXPECT_FALSE(lingers());
+    EXPECT_EQ(arp_ignore(), "0\n") << "what it was before it all";
+  });
+}
+
+// A child that holds the address dies; those after it die before they have adopted anything.
+int hold_then_die(ChildLink& link) {
+  link.ready();
+  if (link.inherited().entries.empty()) {
+    KernelWill will = a_will();
+    will.lingering = LingeringAddresses(seconds(10), nullptr).state(std::exchange(will.withdrawn, {}));
+    if (!link.set_last_will(will)) return 1;
+  }
+  ::kill(::getpid(), SIGKILL);
+  return 1;
+}
+
+TEST(Supervisor, EndsWhatLingersWhenToldToStopWhileNoChildLives) {
+  in_new_network([] {
+    const Node node;
+    Supervised supervised(hold_then_die);
+    std::optional<pid_t> child;
+    for (int i = 0; i < 3; ++i) child = supervised.next_child();  // the third is the last for 200 ms
+    ASSERT_TRUE(child);
+    ASSERT_TRUE(ends(*child));
+    supervised.signal(SIGTERM);
+    EXPECT_GE(supervised.exit_status(), 0);
+    EXPECT_FALSE(lingers());
+    EXPECT_FALSE(Node::holds("10.8.0.100"));
+    EXPECT_EQ(arp_ignore(), "0\n");
+  });
+}
+
+TEST(Supervisor, EndsWhatLingersWhenNoConnectionIsLeftAndNoChildCares) {
+  in_new_network([] {
+    const Node node;
+    const Supervised supervised(hold_then_die);
+    ASSERT_TRUE(supervised.next_child());
+    ASSERT_NE(node.next_advertisement(), Bytes{});
+    ASSERT_TRUE(supervised.next_child());
+    // the next deaths leave pauses longer than the look at the connections needs
+    for (int waited = 0; waited < kPatienceMs && (Node::holds("10.8.0.100") || arp_ignore() != "0\n"); waited += 10)
+      ::poll(nullptr, 0, 10);
+    EXPECT_FALSE(Node::holds("10.8.0.100"));
+    EXPECT_EQ(arp_ignore(), "0\n");
+    EXPECT_EQ(::kill(supervised.pid(), 0), 0) << "it is not the end of the supervisor that did it";
+  });
+}
+
 TEST(Supervisor, CarriesTheWillOfALargeNode) {
   in_new_network([] {
     const Node node;
@@ -515,13 +607,13 @@ TEST(Supervisor, CarriesTheWillOfALargeNode) {
         "done | ip -batch -");
     const Supervised supervised([](ChildLink& link) {
       const int index = static_cast<int>(::if_nametoindex("v0"));
-      LastWill will;
+      KernelWill will;
       for (int i = 0; i < kRouters; ++i) will.resignations.push_back(a_will().resignations.front());
-      AddressSet& set = will.addresses.emplace_back(AddressSet{"v0", index, {}});
+      AddressSet& set = will.withdrawn.emplace_back(AddressSet{"v0", index, {}});
       for (std::uint32_t i = 0; i < kAddresses; ++i) {
         set.addresses.push_back({IpAddress::v4(0x0A080000 + ((16 + i / 250) << 8) + 1 + i % 250), 32});
       }
-      if (!link.set_last_will(will, {})) return 1;
+      if (!link.set_last_will(will)) return 1;
       return beat_until_stopped(link);
     });
     const auto child = supervised.next_child();
@@ -540,10 +632,10 @@ TEST(Supervisor, KeepsTheFormerWillWhenANewOneIsTooLarge) {
   in_new_network([] {
     const Node node;
     const Supervised supervised([](ChildLink& link) {
-      if (!link.set_last_will(a_will(), {})) return 1;
-      LastWill excessive = a_will();
+      if (!link.set_last_will(a_will())) return 1;
+      KernelWill excessive = a_will();
       excessive.resignations.front().message.resize(kLastWillSizeMax);
-      const auto set = link.set_last_will(excessive, {});
+      const auto set = link.set_last_will(excessive);
       if (set || set.error().find("previous one stays") == std::string::npos) return 1;
       return beat_until_stopped(link);
     });
