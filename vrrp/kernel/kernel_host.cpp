@@ -186,6 +186,12 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional
     return failed(std::move(*error));
   }
   for (const IpPrefix& prefix : set.addresses) held_.emplace(set.interface_index, prefix);
+  std::vector<NetlinkMessage> bridges;  // announced addresses are served at once
+  for (const IpPrefix& prefix : set.addresses) {
+    if (prefix.address.is_v6() && !prefix.address.is_link_local())
+      bridges.push_back(bridging_route_request(prefix.address));
+  }
+  execute(bridges);
   lingering_.cancel(set);
   return {};
 }

@@ -160,6 +160,26 @@ NetlinkMessage delete_address_request(int interface_index, const IpPrefix& prefi
   return address_request(RTM_DELADDR, 0, interface_index, prefix).take();
 }
 
+NetlinkMessage bridging_route_request(const IpAddress& address) {
+  constexpr std::uint32_t kLifetime = 2;       // seconds, rounded down by the kernel
+  constexpr std::uint32_t kMetric = 1;         // behind the address's own, which has none
+  constexpr std::uint32_t kLoopbackIndex = 1;  // of every network namespace
+  Request request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+  rtmsg header{};
+  header.rtm_family = AF_INET6;
+  header.rtm_dst_len = static_cast<std::uint8_t>(address.bits_max());
+  header.rtm_table = RT_TABLE_LOCAL;
+  header.rtm_protocol = kAddressProtocol;
+  header.rtm_scope = RT_SCOPE_UNIVERSE;
+  header.rtm_type = RTN_LOCAL;
+  request.header(header);
+  request.put(RTA_DST, address.bytes().data(), address.bytes().size());
+  request.put_u32(RTA_OIF, kLoopbackIndex);
+  request.put_u32(RTA_PRIORITY, kMetric);
+  request.put_u32(RTA_EXPIRES, kLifetime);
+  return request.take();
+}
+
 NetlinkMessage ipv4_setting_request(int interface_index, int setting, std::uint32_t value) {
   Request request(RTM_NEWLINK, 0);
   ifinfomsg header{};

@@ -51,6 +51,10 @@ using NetlinkMessage = std::unique_ptr<nl_msg, NetlinkMessageDeleter>;
 // network of a real one is a secondary and never becomes a source either.
 NetlinkMessage new_address_request(int interface_index, const IpPrefix& prefix);
 NetlinkMessage delete_address_request(int interface_index, const IpPrefix& prefix);
+// The kernel acknowledges an IPv6 address some time before it takes in packets for it: a connection that comes at
+// once would be lost. This route takes them in from its acknowledgement on, and vanishes by itself after a second
+// or two.
+NetlinkMessage bridging_route_request(const IpAddress& address);
 // An interface's IPv4 sysctl, such as IPV4_DEVCONF_PROMOTE_SECONDARIES, without /proc.
 NetlinkMessage ipv4_setting_request(int interface_index, int setting, std::uint32_t value);
 

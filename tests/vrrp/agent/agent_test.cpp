@@ -498,6 +498,7 @@ TEST_F(AgentTest, LastWillNamesTheAddressesAndHoldsAReadyResignation) {
   start_active();
   ASSERT_EQ(host().will.releases.size(), 1u);
   EXPECT_THAT(host().will.releases[0].set.addresses, ElementsAre(prefix("192.0.2.100/24")));
+  EXPECT_EQ(host().will.releases[0].mode, ReleaseMode::lingering) << "the peer will relay";
   ASSERT_EQ(host().will.resignations.size(), 1u);
   const OutgoingAdvertisement& last_words = host().will.resignations[0];
   const auto decoded = decode({last_words.source, last_words.destination, 255, last_words.message});
@@ -511,6 +512,7 @@ TEST_F(AgentTest, LastWillNamesTheAddressesAndHoldsAReadyResignation) {
 
 TEST_F(AgentTest, LastWillFollowsTheSourceAddress) {
   start_active();
+  EXPECT_EQ(host().will.releases.at(0).mode, ReleaseMode::immediate) << "strangers do not relay";
   node_.interface.primary_v4 = SimulatedLan::v4_of(77);
   agent().on_interface(lan_.now(), node_.interface);
   EXPECT_EQ(host().will.resignations.at(0).source, SimulatedLan::v4_of(77));
@@ -674,6 +676,7 @@ TEST_F(PairTest, DeathWithALastWillIsAnsweredInOneMessage) {
   lan_.crash(node_, true);
   lan_.run_for(101us);
   EXPECT_EQ(other_state(), "active");
+  EXPECT_EQ(other_.host->calls.at(0), "claim 192.0.2.100/24 relay 192.0.2.11") << "its proxy lives";
 }
 
 TEST_F(PairTest, PowerCutIsNoticedWithinActiveDownInterval) {

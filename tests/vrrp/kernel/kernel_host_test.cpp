@@ -1,10 +1,16 @@
 #include "vrrp/kernel/kernel_host.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/ip.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/socket.h>
 
+#include "common/runtime/unique_fd.h"
 #include "tests/support/network.h"
 
 namespace vipair::vrrp {
@@ -68,6 +74,31 @@ TEST(KernelHost, ClaimsAndReleasesBothFamilies) {
     EXPECT_THAT(node.host->held(), IsEmpty());
     EXPECT_TRUE(Node::has("192.0.2.11/24")) << "the node's own stays";
     node.host->release(v4, ReleaseMode::immediate);
+  });
+}
+
+// The kernel acknowledges an IPv6 address before it takes in packets for it.
+TEST(KernelHost, ClaimedAddressesAreServedAtOnce) {
+  in_new_network([] {
+    Node node;
+    run("ip addr add 2001:db8::11/64 dev v0 nodad");
+    const UniqueFd served(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in6 to{};
+    to.sin6_family = AF_INET6;
+    to.sin6_port = htons(8080);
+    ASSERT_EQ(::bind(served.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+    const UniqueFd client(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    constexpr int kAddresses = 64;
+    for (int i = 0; i < kAddresses; ++i) {
+      const std::string address = "2001:db8::1:" + std::to_string(i);
+      ASSERT_EQ(::inet_pton(AF_INET6, address.c_str(), &to.sin6_addr), 1);
+      ASSERT_TRUE(node.host->claim(node.set({(address + "/64").c_str()}), std::nullopt));
+      ASSERT_EQ(::sendto(client.get(), "", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to), 1);
+      pollfd readable = {served.get(), POLLIN, 0};
+      ASSERT_EQ(::poll(&readable, 1, 1000), 1) << address;
+      char byte;
+      ASSERT_EQ(::recv(served.get(), &byte, 1, 0), 1);
+    }
   });
 }
 
@@ -199,6 +230,64 @@ TEST(KernelHost, LastWillReachesTheSupervisorAndTheHeartbeatGoesOn) {
     EXPECT_GE(beats, 1000 / static_cast<int>(NetlinkSocket::kBatchMax)) << "a long claim is no hang";
     node.host->release(many, ReleaseMode::immediate);
     EXPECT_FALSE(Node::has("10.0.0.1/32"));
+  });
+}
+
+TEST(KernelHost, LastWillLetsLingerWhatTheDrainTimeAllows) {
+  in_new_network([] {
+    Node node;
+    KernelWill told;
+    node.link.set_last_will = [&](const KernelWill& will) {
+      told = will;
+      return Expected<void, std::string>{};
+    };
+    auto host = node.open(10s);
+    const AddressSet pair = node.set({"192.0.2.100/24"}), rfc = node.set({"192.0.2.101/24"});
+    host->set_last_will({{}, {{pair, ReleaseMode::lingering}, {rfc, ReleaseMode::immediate}}});
+    ASSERT_EQ(told.withdrawn.size(), 1u);
+    EXPECT_EQ(told.withdrawn[0].addresses, rfc.addresses);
+    ASSERT_EQ(told.lingering.entries.size(), 1u);
+    EXPECT_EQ(told.lingering.entries[0].set.addresses, pair.addresses);
+    EXPECT_EQ(told.lingering.drain_time, 10s);
+    EXPECT_EQ(told.lingering.settings.size(), 2u) << "the interface will have to be quiet, and to be restored";
+    host->set_drain_time(0s);
+    EXPECT_EQ(told.withdrawn.size(), 2u);
+    EXPECT_THAT(told.lingering.entries, IsEmpty());
+  });
+}
+
+TEST(KernelHost, AdoptsWhatLingersAndTakesItBackWithAClaim) {
+  in_new_network([] {
+    Node node;
+    const AddressSet set = node.set({"192.0.2.100/24", "2001:db8::100/64"});
+    std::vector<KernelWill> wills;
+    auto ended = node.open(10s);
+    ASSERT_TRUE(ended->claim(set, std::nullopt));
+    ASSERT_TRUE(ended->claim(node.set({"192.0.2.102/24"}), std::nullopt));
+    ended->release(set, ReleaseMode::lingering);
+    ASSERT_TRUE(Node::has("192.0.2.100/32", "lo"));
+    node.link.set_last_will = [&](const KernelWill& will) {
+      wills.push_back(will);
+      return Expected<void, std::string>{};
+    };
+    node.link.inherited.entries = {{set, std::nullopt}};
+    node.link.inherited.settings = {{set.interface_index, IPV4_DEVCONF_ARP_IGNORE, 0},
+                                    {set.interface_index, IPV4_DEVCONF_ARP_ANNOUNCE, 0}};
+    node.link.inherited.drain_time = 10s;
+    auto host = node.open(0s);
+    ASSERT_EQ(wills.size(), 1u) << "its own will covers it at once";
+    EXPECT_EQ(wills[0].lingering.entries.size(), 1u);
+    EXPECT_TRUE(host->is_draining());
+    EXPECT_THAT(*host->release_leftovers({}), testing::ElementsAre("192.0.2.102/24 on v0"));
+    EXPECT_TRUE(Node::has("192.0.2.100/32", "lo"));
+    EXPECT_TRUE(Node::has("2001:db8::100/128", "lo"));
+    ASSERT_TRUE(host->claim(set, std::nullopt));
+    EXPECT_FALSE(host->is_draining());
+    EXPECT_FALSE(Node::has("192.0.2.100/32", "lo"));
+    EXPECT_FALSE(Node::has("2001:db8::100/128", "lo"));
+    EXPECT_TRUE(Node::has("192.0.2.100/24"));
+    EXPECT_EQ(output_of("cat /proc/sys/net/ipv4/conf/v0/arp_ignore"), "0\n");
+    EXPECT_THAT(wills.back().lingering.entries, IsEmpty());
   });
 }
 
