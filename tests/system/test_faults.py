@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 
-from lab import VIP, VIP6, Lab, is_alive, wait_for
+from lab import VIP, VIP6, Lab, body_of, is_alive, wait_for
 from testing import time_limit
 
 PLANNED = 20.0   # ms of silence that a planned move may cost
@@ -165,6 +166,105 @@ def test_kill_of_the_agents_process(test):
     trial.report()
     test.distribution("ping", trial.pings, KILLED)
     test.distribution("the other node answers HTTP", trial.takeovers, KILLED)
+    assert trial.failed == trial.retried == 0, "the proxy lived, and so should every connection to it"
+
+
+def quiet_settings(node) -> list:
+    return [node.run(["cat", f"/proc/sys/net/ipv4/conf/eth0/{name}"]).stdout.strip()
+            for name in ("arp_ignore", "arp_announce")]
+
+
+class Download:
+    """One response that takes seconds, over one connection; read() returns its body when it is complete."""
+
+    def __init__(self, lab, address: str):
+        self.lab, self.address = lab, address
+        self.socket = lab.client.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        self.socket.settimeout(15.0)
+        self.socket.connect((address, 80))
+        self.socket.sendall(b"GET /slow/64k HTTP/1.1\r\nHost: download\r\nConnection: close\r\n\r\n")
+        self.received = self.socket.recv(4096)
+
+    def read(self) -> bytes:
+        while chunk := self.socket.recv(65536):
+            self.received += chunk
+        self.socket.close()
+        return self.received.split(b"\r\n\r\n", 1)[1]
+
+
+def check_downloads_through_two_deaths(test, ipv6: bool) -> None:
+    """Responses that take 3 s at 20 kB/s live through the death of the agent, and of the agent after it."""
+    lab = Lab(ipv6=ipv6)
+    lab.start_pair()
+    address = VIP6 if ipv6 else VIP
+    for _ in range(2):
+        active = lab.active()
+        other = lab.other(active)
+        before = quiet_settings(active)
+        downloads = [Download(lab, address) for _ in range(4)]
+        for _ in range(2):
+            os.kill(active.agent_child(), signal.SIGKILL)
+            lab.wait_active(other)
+            lab.wait_backup(active)
+            assert not active.holds(address), "the dead agent's address is still on the interface"
+            assert active.holds(address, "lo"), "the address does not linger for the connections it has"
+        for download in downloads:
+            assert download.read() == body_of("64k"), "a response was cut"
+        wait_for("nothing lingers without a connection", lambda: not active.holds(address, "lo"), 5.0)
+        assert quiet_settings(active) == before, "the interface's settings are not what they were"
+    test.note("8 responses of 3 s were carried on through 2 deaths of the agent each")
+
+
+@time_limit(120)
+def test_kill_of_the_agents_process_breaks_no_connection(test):
+    check_downloads_through_two_deaths(test, ipv6=False)
+
+
+@time_limit(120)
+def test_ipv6_kill_of_the_agents_process_breaks_no_connection(test):
+    check_downloads_through_two_deaths(test, ipv6=True)
+
+
+@time_limit(120)
+def test_kill_of_the_agents_process_without_a_peer(test):
+    """Nobody takes over: the address lingers until the next child takes it back, and downloads go on."""
+    lab = Lab()
+    lab.a.write_files()
+    lab.a.start_all()
+    lab.wait_active(lab.a)
+    for _ in range(3):
+        before = quiet_settings(lab.a)
+        download = Download(lab, VIP)
+        child = lab.a.agent_child()
+        os.kill(child, signal.SIGKILL)
+        wait_for("the address lingers", lambda: lab.a.holds(VIP, "lo") and not lab.a.holds(VIP), 2.0)
+        lab.wait_active(lab.a)
+        assert lab.a.holds(VIP) and not lab.a.holds(VIP, "lo"), "the claim did not take the address back"
+        assert quiet_settings(lab.a) == before, "the interface's settings are not what they were"
+        assert download.read() == body_of("64k"), "a response was cut"
+    assert lab.a.agent.stop() == 0
+    assert not lab.a.holds(VIP) and not lab.a.holds(VIP, "lo")
+
+
+@time_limit(60)
+def test_stop_right_after_the_death_of_the_agents_process(test):
+    """Told to stop while its child is dead or young, the supervisor leaves nothing behind."""
+    lab = Lab()
+    lab.start_pair()
+    for delay in (0.0, 0.002, 0.02, 0.2):
+        active = lab.active()
+        other = lab.other(active)
+        before = quiet_settings(active)
+        download = Download(lab, VIP)
+        os.kill(active.agent_child(), signal.SIGKILL)
+        time.sleep(delay)
+        active.agent.stop()
+        assert not active.holds(VIP) and not active.holds(VIP, "lo"), f"an address is left, {delay} s"
+        assert quiet_settings(active) == before, f"the interface's settings are not what they were, {delay} s"
+        download.socket.close()
+        lab.wait_active(other)
+        active.start_agent()
+        lab.wait_backup(active)
 
 
 @time_limit(120)
@@ -186,6 +286,7 @@ def test_freeze_of_the_agents_process(test):
         trial.lab.wait_backup(hurt)
         assert not hurt.holds(VIP), "the hanging agent's address is still there"
     trial.report()
+    assert trial.failed == trial.retried == 0, "the proxy lived, and so should every connection to it"
     test.distribution("ping", trial.pings, SILENT)
     test.distribution("the other node answers HTTP", trial.takeovers, SILENT)
 
@@ -342,6 +443,7 @@ def test_ipv6_kill_of_the_agents_process(test):
     trial.report()
     test.distribution("ping", trial.pings, KILLED)
     test.distribution("the other node answers HTTP", trial.takeovers, KILLED)
+    assert trial.failed == trial.retried == 0, "the proxy lived, and so should every connection to it"
 
 
 @time_limit(120)
