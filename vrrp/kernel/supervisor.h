@@ -81,12 +81,10 @@ class ChildLink {
 };
 
 // Runs until a stop is asked for (SIGTERM, SIGINT, forwarded as SIGTERM; SIGHUP is forwarded as it is) or the child
-// says that going on is useless, and returns the exit status for the process:
-//   0            after a graceful stop
-//   the child's  when it exits by itself with kExitConfig, or after a stop request, or before any child was ever
-//   ready
-//   1            another instance runs, what the will needs cannot be opened, or the child had to be killed in a
-//   stop
+// says that going on is useless, and returns the exit status for the process: 0 after a graceful stop; the child's
+// when it exits by itself with kExitConfig, after a stop request, or before any child was ever ready; 1 when
+// another instance runs, what the supervisor needs cannot be had, or the child had to be killed in a stop.
+//
 // Any other death is answered with a new child: at once, then after 100 ms doubling to 10 s, from the start again
 // once a child lived for 60 s.
 //
