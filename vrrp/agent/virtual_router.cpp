@@ -48,7 +48,8 @@ std::string interface_fault(const InterfaceInfo& interface, const InstanceKey& k
 
 VirtualRouter::VirtualRouter(InstanceConfig config, Surroundings surroundings, TimePoint now)
     : config_(std::move(config)), surroundings_(std::move(surroundings)), label_(label_of(config_)), since_(now) {
-  faults_.raise(FaultSource::interface, interface_fault(interface_, config_.key));
+  // not told: the host reports the interface before anything else, and what is wrong with it then is
+  faults_.raise(FaultSource::interface, "interface " + config_.key.interface + ": not seen yet");
 }
 
 Parameters VirtualRouter::parameters() const {

@@ -30,6 +30,10 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+// Nothing turns after the last turn: the kernel may take its time (RCU) to close the sockets of a relay, and that
+// is no hang.
+constexpr Duration kTakeApartMax = std::chrono::seconds(5);
+
 // What only a new start can change.
 ConfigErrors fixed_settings_that_differ(const Config& running, const Config& wanted, const std::string& file) {
   ConfigErrors errors;
@@ -234,6 +238,7 @@ void EventLoop::turn() {
   const bool is_over = stop_by_ && (now >= *stop_by_ || (agent_->is_stopped() && !host_->is_draining()));
   if (is_over) {
     if (!agent_->is_stopped()) log::error("stopping took too long: the supervisor withdraws what is left");
+    link_.set_hang_timeout(kTakeApartMax);
     host_->stop_draining();
     log::info("stopped");
     io_.stop();

@@ -378,6 +378,7 @@ TEST_F(AgentTest, WaitsForAnInterfaceThatIsNotThereYet) {
   start();
   EXPECT_EQ(state(), "fault");
   EXPECT_THAT(status().faults, ElementsAre("interface eth0: missing"));
+  EXPECT_THAT(take_texts("fault"), Contains("interface eth0: missing")) << "the log says it too";
   EXPECT_EQ(agent().next_deadline(), std::nullopt);
 }
 
