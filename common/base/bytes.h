@@ -55,7 +55,8 @@ class ByteWriter {
 
  private:
   void number(std::uint64_t value, int size) {
-    for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) out_.push_back(static_cast<std::uint8_t>(value >> shift));
+    for (int shift = 8 * (size - 1); shift >= 0; shift -= 8)
+      out_.push_back(static_cast<std::uint8_t>(value >> shift));
   }
   Bytes& out_;
 };

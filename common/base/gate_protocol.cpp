@@ -16,7 +16,8 @@ bool is_printable(std::string_view text) {
 std::string encode(const ProxyReport& report) {
   if (report.is_ready) return "ready";
   std::string message = std::string(kNotReady) + (report.reason.empty() ? "unknown" : report.reason);
-  std::replace_if(message.begin(), message.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(
+      message.begin(), message.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   if (message.size() > kGateMessageMax) message.resize(kGateMessageMax);
   return message;
 }

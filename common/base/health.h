@@ -1,6 +1,6 @@
 #pragma once
-// Rise and fall in one integer: the verdict on something that is checked again and again. Starting from down it takes
-// `rise` successes in a row to come up, from up `fall` failures in a row to go down.
+// Rise and fall in one integer: the verdict on something that is checked again and again. Starting from down it
+// takes `rise` successes in a row to come up, from up `fall` failures in a row to go down.
 
 #include "common/base/assert.h"
 
