@@ -188,8 +188,9 @@ std::vector<InterfaceSetting> LingeringAddresses::settings_to_change(int interfa
   const std::vector<std::int32_t> settings = read_ipv4_settings(rtnetlink_.get(), interface_index);
   for (const int id : kQuietInterface) {
     const auto index = static_cast<std::size_t>(id - 1);
-    if (index < settings.size() && settings[index] < *quiet_value(id))
-      found.push_back(InterfaceSetting{interface_index, id, settings[index]});
+    // one that cannot be read is taken for the kernel's default: rather quiet for nothing than two who answer
+    const std::int32_t value = index < settings.size() ? settings[index] : 0;
+    if (value < *quiet_value(id)) found.push_back(InterfaceSetting{interface_index, id, value});
   }
   return found;
 }

@@ -209,6 +209,9 @@ TEST(LingeringAddresses, SayWhatWouldLingerAsWell) {
     EXPECT_EQ(before.entries[0].until, std::nullopt);
     EXPECT_EQ(before.settings, settings_of(both.interface_index, 0, 1));
     EXPECT_TRUE(lingering.is_idle()) << "only asked";
+    constexpr int kNoInterface = 4711;
+    EXPECT_EQ(lingering.state({{"v9", kNoInterface, both.addresses}}).settings, settings_of(kNoInterface, 0, 0))
+        << "what cannot be read is taken for the default";
     EXPECT_TRUE(has(addresses_of("v0"), "10.7.0.100"));
 
     ASSERT_TRUE(lingering.start(kStart, both));
