@@ -49,6 +49,7 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std
 namespace {
 
 constexpr int kExitFailure = 1;
+constexpr int kLinkFd = 1000;  // or more; above whatever the agent opens, below the usual limit of 1024
 constexpr Duration kKillGrace =
     std::chrono::milliseconds(50);  // from SIGKILL to the will, should death not be seen
 
@@ -255,6 +256,9 @@ void Supervisor::become_child(UniqueFd link, pid_t parent) {
   ::sigprocmask(SIG_SETMASK, &mask_of_caller_, nullptr);
   int status = kExitFailure;
   // The link is closed by the end of the process, after the exit status is settled: its end is the sign of death.
+  // The kernel closes the files of a dead process from the highest number down, and some take it long (the tables
+  // of a relay: hundreds of milliseconds under load); so the link gets the highest.
+  if (const int highest = ::fcntl(link.get(), F_DUPFD_CLOEXEC, kLinkFd); highest >= 0) link = UniqueFd(highest);
   auto* child_link = new ChildLink(*shared_, std::move(link), lingering_.state());
   try {
     status = run_child_(*child_link);

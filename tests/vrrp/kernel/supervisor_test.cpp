@@ -274,6 +274,15 @@ TEST(Supervisor, CarriesOutTheWillOfAChildThatExits) {
   });
 }
 
+// The kernel closes the files of a dead process from the highest number down.
+TEST(Supervisor, HearsOfADeathBeforeTheOtherFilesOfTheChildAreClosed) {
+  Supervised supervised([](ChildLink& link) {
+    const UniqueFd other(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return link.parent_fd() > other.get() ? kExitConfig : 1;
+  });
+  EXPECT_EQ(supervised.exit_status(), kExitConfig);
+}
+
 TEST(Supervisor, TreatsAStoppedChildAsDead) {
   in_new_network([] {
     const Node node;
