@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <optional>
-#include <span>
 
 #include "common/base/time.h"
 
@@ -18,12 +17,35 @@ struct ServerState {
 
 class RoundRobin {
  public:
-  // The index of a server, none when all are down. `excluded` has failed this very request and is taken only if
-  // there is no other.
-  std::optional<std::size_t> pick(std::span<const ServerState> servers, TimePoint now,
-                                  std::optional<std::size_t> excluded = {});
+  // The index of one of `count` servers, none when all are down. state_of(index) is asked until one will do, mostly
+  // once. `excluded` has failed this very request and is taken only if there is no other.
+  template <class StateOf>
+  std::optional<std::size_t> pick(std::size_t count, StateOf state_of, TimePoint now,
+                                  std::optional<std::size_t> excluded = {}) {
+    std::optional<std::size_t> least_avoided;
+    TimePoint least_until{};
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t index = (next_ + i) % count;
+      if (index == excluded) continue;
+      const ServerState server = state_of(index);
+      if (!server.is_up) continue;
+      if (server.avoid_until <= now) return take(index, count);
+      if (!least_avoided || server.avoid_until < least_until) {
+        least_avoided = index;
+        least_until = server.avoid_until;
+      }
+    }
+    if (least_avoided) return take(*least_avoided, count);
+    if (excluded && *excluded < count && state_of(*excluded).is_up) return take(*excluded, count);
+    return {};
+  }
 
  private:
+  std::size_t take(std::size_t index, std::size_t count) {
+    next_ = (index + 1) % count;
+    return index;
+  }
+
   std::size_t next_ = 0;
 };
 

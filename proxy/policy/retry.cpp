@@ -25,7 +25,7 @@ std::optional<int> status_for(const ProxyError& error, bool response_started) {
       if (error.cause == Cause::no_server) return 503;
       return 502;
     case Side::proxy:
-      return error.cause == Cause::no_server ? 503 : 500;
+      return error.cause == Cause::no_server || error.cause == Cause::exhausted ? 503 : 500;
   }
   return 500;
 }
@@ -78,6 +78,8 @@ const char* to_string(Cause cause) {
       return "too_large";
     case Cause::no_server:
       return "no_server";
+    case Cause::exhausted:
+      return "exhausted";
     case Cause::internal:
       return "internal";
   }

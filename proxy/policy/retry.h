@@ -19,6 +19,7 @@ enum class Cause : std::uint8_t {
   bad_message,
   too_large,
   no_server,
+  exhausted,  // we are out of descriptors or memory
   internal
 };
 
@@ -33,7 +34,7 @@ const char* to_string(Stage stage);  // "response_head"
 const char* to_string(Cause cause);  // "timed_out"
 
 struct Attempt {
-  int number = 1;                     // the first is 1
+  int number = 1;                     // of servers tried; a new connection in place of a reused one is no new try
   bool is_reused_connection = false;  // it had served another request before this one
   bool response_started = false;      // a byte of the response arrived, interim ones included
   http::Method method = http::Method::get;

@@ -25,6 +25,12 @@ void BodyPump::start(InputBuffer& buffer, http::BodyFraming framing, bool chunke
   error_number_ = 0;
 }
 
+void BodyPump::drop_unsent() {
+  buffer_->consume(framed_bytes_);
+  framed_bytes_ = 0;
+  output_.clear();
+}
+
 bool BodyPump::pump(Stream& source, Stream& sink, TimePoint now) {
   if (end_ != End::none) return false;
   bool moved = false;

@@ -34,6 +34,9 @@ class BodyPump {
   // `buffer` holds what the source sent after its head; what follows the body stays in it.
   void start(InputBuffer& buffer, http::BodyFraming framing, bool chunked_out, std::uint64_t payload_max,
              TimePoint now);
+  // Forgets what the sink did not take: what is left in the buffer then is what followed the body, never a part of
+  // it.
+  void drop_unsent();
   // Moves what can be moved now, at most one read and one write. True: something moved, or the end is new.
   bool pump(Stream& source, Stream& sink, TimePoint now);
 

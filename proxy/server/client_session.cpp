@@ -30,6 +30,7 @@ ClientSession::ClientSession(WorkerContext& worker, std::unique_ptr<Stream> clie
 
 ClientSession::~ClientSession() {
   if (request_ != nullptr) {
+    if (request_->exchange.response_has_begun()) client_->abort_on_close();  // half of it must not look whole
     release_connection();
     if (request_->local != nullptr) worker_.unpin(request_->local);
     worker_.requests.give_back(std::move(request_));
@@ -66,10 +67,11 @@ Task ClientSession::run() {
       if (is_late && !has_input()) co_return;
     }
     if (!begin_head()) co_return;
+    if (is_idle()) continue;
     while (request_->state == State::reading_head) {
       if (read_head()) continue;
       const bool is_late = co_await waiter_.activity(request_->deadline);
-      if (is_late && !client_->can_read()) on_head_timeout();
+      if (is_late && !(read_head() && request_->state != State::reading_head)) on_head_timeout();
     }
     int steps = 0;
     while (request_->state == State::needs_upstream) {
@@ -85,13 +87,19 @@ Task ClientSession::run() {
           continue;
         }
         const bool is_late = co_await waiter_.activity(request_->exchange.deadline(now()));
-        if (is_late) request_->exchange.on_deadline(now());
+        if (!is_late) continue;
+        step();  // what has arrived is not late, even if this process stood still meanwhile
+        if (request_->state == State::exchanging) request_->exchange.on_deadline(now());
       }
     }
-    while (request_->state == State::answering) {
-      if (flush_answer()) continue;
-      const bool is_late = co_await waiter_.activity(request_->deadline);
-      if (is_late) abandon();
+    if (request_->state == State::answering) {
+      while (request_->state == State::answering) {
+        if (flush_answer()) continue;
+        const bool is_late = co_await waiter_.activity(request_->deadline);
+        if (is_late && !flush_answer()) abandon();
+      }
+      // Nobody was waited for: a client that asks for nothing but such answers would keep the worker for itself.
+      co_await waiter_.yield();
     }
     goes_on = finish_request();
   }
@@ -124,13 +132,17 @@ TimePoint ClientSession::idle_deadline() const {
 
 // ---- the request's head ----------------------------------------------------------------------
 
-// False: what there is to read is the end.
+// False: what there is to read is the end. Idle as before: there was nothing.
 bool ClientSession::begin_head() {
   if (request_ == nullptr) {
     request_ = worker_.requests.take();
     request_->exchange.head_in.reserve(BufferPool::kSmall);
     const IoResult result = client_->try_read(request_->exchange.head_in.room());
     if (result.status == IoResult::Status::eof || result.status == IoResult::Status::error) return false;
+    if (result.status == IoResult::Status::would_block) {
+      worker_.requests.give_back(std::move(request_));
+      return true;
+    }
     request_->exchange.head_in.produced(result.bytes);
   }
   request_->started = now();
@@ -215,7 +227,7 @@ void ClientSession::route_request() {
   const Snapshot::Site* site = request.site = match.site ? &snapshot.sites[*match.site] : nullptr;
   const std::uint64_t body_max =
       site != nullptr ? site->config->request_body_max : snapshot.config.limits.request_body;
-  exchange.begin_request(framing, body_max);
+  exchange.begin_request(framing, body_max, http::expects_continue(head, request.head_bytes));
 
   if (policy::is_refused(head.method)) return answer(405);
   if (!target) return answer(400);
@@ -254,23 +266,15 @@ http::ExchangeFacts ClientSession::facts() const {
 void ClientSession::connect() {
   Request& request = *request_;
   const bool was_reused = request.connection_is_reused;
-  const auto& servers = request.upstream->servers;
-  ++request.attempts;
-  if (was_reused) {
-    // The server closed an idle connection: that says nothing about the server, a fresh one will do.
-    worker_.counters.retries.add();
-  } else {
-    std::vector<policy::ServerState>& states = worker_.server_states;
-    states.clear();
-    std::optional<std::size_t> excluded;
-    for (std::size_t i = 0; i < servers.size(); ++i) {
-      states.push_back({true, servers[i]->avoid_until()});
-      if (servers[i].get() == request.server) excluded = i;
-    }
-    if (request.attempts > 1) worker_.counters.retries.add();
-    const auto picked = request.upstream->balancer.pick(states, now(), excluded);
-    if (!picked) return on_failure({Side::upstream, Stage::pick, Cause::no_server, false});
-    request.server = servers[*picked].get();
+  if (request.attempts > 0) worker_.counters.retries.add();
+  // A server that closed an idle connection may be as well as ever: a new one to the same server comes first.
+  if (!was_reused) {
+    ++request.attempts;
+    const auto& servers = request.upstream->servers;
+    auto state_of = [&servers](std::size_t i) { return policy::ServerState{true, servers[i]->avoid_until()}; };
+    request.server_index = request.upstream->balancer.pick(servers.size(), state_of, now(), request.server_index);
+    if (!request.server_index) return on_failure({Side::upstream, Stage::pick, Cause::no_server, false});
+    request.server = servers[*request.server_index].get();
   }
   Server::Slot& slot = request.server->slot();
   request.connection = was_reused ? nullptr : request.server->take_idle();
@@ -281,7 +285,9 @@ void ClientSession::connect() {
     int error = 0;
     request.connection = worker_.connector(request.server->server().endpoint, error);
     if (request.connection == nullptr) {
-      return on_failure({Side::upstream, Stage::connect, cause_of(error), false});
+      const Cause cause = cause_of(error);
+      const Side side = cause == Cause::exhausted ? Side::proxy : Side::upstream;
+      return on_failure({side, Stage::connect, cause, false});
     }
     slot.connects.add();
   }
@@ -500,10 +506,12 @@ bool ClientSession::finish_request() {
     if (worker_.access_log != nullptr && worker_.access_log->is_enabled()) log_request();
   }
   if (request.must_abort) client_->abort_on_close();
-  must_linger_ = !goes_on && request.must_linger;
+  const bool was_answered = request.status != 0 && !request.must_abort;
+  const bool sends_on = request.must_linger;
   worker_.unpin(request.local);
   request.reset();
-  if (exchange.head_in.empty()) worker_.requests.give_back(std::move(request_));
+  must_linger_ = !goes_on && was_answered && (sends_on || !exchange.head_in.empty() || client_->can_read());
+  if (!goes_on || exchange.head_in.empty()) worker_.requests.give_back(std::move(request_));
   idle_since_ = now();
   has_served_ = true;
   return goes_on;

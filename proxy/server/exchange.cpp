@@ -20,6 +20,11 @@ Cause cause_of(int error_number) {
       return Cause::reset;
     case ETIMEDOUT:
       return Cause::timed_out;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      return Cause::exhausted;
     case ENETUNREACH:
     case EHOSTUNREACH:
     case ENETDOWN:
@@ -33,8 +38,9 @@ Cause cause_of(int error_number) {
   }
 }
 
-void Exchange::begin_request(http::BodyFraming framing, std::uint64_t body_max) {
+void Exchange::begin_request(http::BodyFraming framing, std::uint64_t body_max, bool expects_continue) {
   framing_ = framing;
+  expects_continue_ = expects_continue;
   body_max_ = body_max;
   const bool is_whole = framing.framing == http::Framing::none ||
                         (framing.framing == http::Framing::content_length && framing.length <= head_in.size());
@@ -60,7 +66,7 @@ void Exchange::begin_sending(const Timeouts& timeouts, Duration response_head_ti
   sending_has_begun_ = true;
   request_ended_ = request_was_sent_ = upstream_has_spoken_ = false;
   // A client that expects 100 (Continue) may wait for as long as the upstream takes to say so.
-  awaits_continue_ = request.fields.has(http::FieldName::expect) && !is_replayable();
+  awaits_continue_ = expects_continue_ && !is_replayable();
   send_error_ = 0;
   head_seen_ = 0;
   interim_responses_ = 0;
@@ -75,8 +81,8 @@ void Exchange::begin_sending(const Timeouts& timeouts, Duration response_head_ti
 }
 
 bool Exchange::skip_body() {
-  if (!is_replayable()) return request_was_received();
-  head_in.rewind(body_mark_);
+  if (request_was_received()) return true;
+  if (!is_replayable()) return false;
   if (framing_.framing == http::Framing::content_length) head_in.consume(framing_.length);
   return true;
 }
@@ -108,6 +114,7 @@ Exchange::Step Exchange::step(Stream& client, Stream& upstream, TimePoint now) {
 bool Exchange::pump_request(Stream& client, Stream& upstream, TimePoint now) {
   if (request_ended_) return false;
   const bool moved = request_body.pump(client, upstream, now);
+  if (request_body.payload_bytes() > 0) awaits_continue_ = false;  // it did not wait
   switch (request_body.end()) {
     case BodyPump::End::none:
       break;
@@ -145,7 +152,7 @@ bool Exchange::pump_response(Stream& client, Stream& upstream, TimePoint now, St
       return true;
     }
     if (result.status == IoResult::Status::would_block) return false;
-    response_has_begun_ = true;
+    response_has_begun_ = !to_client.empty();  // behind a whole interim response any other may follow
     last_interim_ = now;
     return true;
   }
@@ -286,6 +293,8 @@ void Exchange::on_deadline(TimePoint now) {
 }
 
 void Exchange::finish() {
+  if (sending_has_begun_) request_body.drop_unsent();
+  to_client.clear();
   if (body_source_ == &body_in && request_was_received()) {
     // The client went on behind its body: that is the next request.
     if (!body_in.empty()) {

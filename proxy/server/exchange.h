@@ -41,7 +41,7 @@ class Exchange {
   BodyPump request_body, response_body;
 
   // The request's head is parsed and was consumed from head_in. Finds out where the body is read.
-  void begin_request(http::BodyFraming framing, std::uint64_t body_max);
+  void begin_request(http::BodyFraming framing, std::uint64_t body_max, bool expects_continue);
   // An upstream is connected and upstream_head is filled. May be called again for a second upstream while
   // is_replayable(), which a request is whose body has arrived whole.
   void begin_sending(const Timeouts& timeouts, Duration response_head_timeout, std::uint64_t body_rate_min,
@@ -63,7 +63,7 @@ class Exchange {
 
   const std::optional<policy::ProxyError>& failure() const { return failure_; }
   bool is_replayable() const { return body_source_ == &head_in; }
-  bool response_has_begun() const { return response_has_begun_; }    // something was sent to the client
+  bool response_has_begun() const { return response_has_begun_; }    // the client has a part of one
   bool upstream_has_spoken() const { return upstream_has_spoken_; }  // a byte of the response came
   bool request_bytes_were_sent() const { return request_body.sent_bytes() > 0; }
   bool request_was_sent() const { return request_was_sent_; }  // all of it
@@ -72,7 +72,7 @@ class Exchange {
   std::uint64_t response_payload() const {
     return phase_ == ResponsePhase::body ? response_body.payload_bytes() : 0;
   }
-  // For an answer without an upstream: passes over the request's body. False: its end is not here.
+  // For an answer of our own: passes over the request's body. False: its end is not here.
   bool skip_body();
 
   // Bytes of the next request go to head_in; everything else is forgotten, memory is given back unless bytes are
@@ -111,7 +111,8 @@ class Exchange {
   bool request_was_sent_ = false;
   bool response_has_begun_ = false;
   bool upstream_has_spoken_ = false;
-  bool awaits_continue_ = false;
+  bool expects_continue_ = false;
+  bool awaits_continue_ = false;  // the client sends nothing before a 100 (Continue)
   int send_error_ = 0;
   std::size_t head_seen_ = 0;  // bytes of upstream_in that held no whole head
   int interim_responses_ = 0;

@@ -13,6 +13,7 @@ void Request::reset() {
   site = nullptr;
   route = nullptr;
   upstream = nullptr;
+  server_index.reset();
   server = nullptr;
   connection.reset();
   connection_is_reused = connection_persists = false;

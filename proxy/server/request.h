@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct Request {
   const Snapshot::Site* site = nullptr;
   const Snapshot::Route* route = nullptr;
   LocalSnapshot::Upstream* upstream = nullptr;
+  std::optional<std::size_t> server_index;  // of `server` in the upstream
   UpstreamPool* server = nullptr;
   std::unique_ptr<Stream> connection;  // to the server
   bool connection_is_reused = false;

@@ -49,8 +49,6 @@ struct WorkerContext {
   std::size_t session_count = 0;
   std::vector<ClientSession*> finished;  // destroyed at the end of the turn
 
-  std::vector<policy::ServerState> server_states;  // scratch
-
   bool announces_close = false;  // every response says Connection: close
   bool is_draining = false;      // idle connections go soon
   TimePoint draining_since{};

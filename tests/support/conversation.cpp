@@ -36,14 +36,18 @@ Conversation::Conversation(Config config)
       scheduler_(now_),
       context_(
           scheduler_, 0,
-          [this](const IpEndpoint& endpoint, int&) -> std::unique_ptr<Stream> {
-            auto wire = std::make_shared<Wire>();
-            auto stream = std::make_unique<MemoryStream>(wire);
+          [this](const IpEndpoint& endpoint, int& error) -> std::unique_ptr<Stream> {
             Connect outcome = Connect::accept;
             if (!outcomes_.empty()) {
               outcome = outcomes_.front();
               outcomes_.pop_front();
             }
+            if (outcome == Connect::no_descriptor) {
+              error = EMFILE;
+              return nullptr;
+            }
+            auto wire = std::make_shared<Wire>();
+            auto stream = std::make_unique<MemoryStream>(wire);
             origins_.push_back(wire);
             endpoints_.push_back(endpoint);
             if (outcome == Connect::accept) wire->accept();
@@ -97,6 +101,8 @@ void Conversation::pass(Duration duration) {
     run();
   }
 }
+
+void Conversation::pause(Duration duration) { now_ += duration; }
 
 void Conversation::client_sends(std::string_view bytes) {
   client_->send(bytes);

@@ -19,7 +19,7 @@ Config simple_config(std::size_t servers = 1);
 
 class Conversation {
  public:
-  enum class Connect { accept, refuse, hang };
+  enum class Connect { accept, refuse, hang, no_descriptor };
 
   explicit Conversation(Config config = simple_config());
   ~Conversation();
@@ -34,8 +34,10 @@ class Conversation {
   const IpEndpoint& server_of(std::size_t number) const { return endpoints_.at(number); }
   void on_connect(std::deque<Connect> outcomes) { outcomes_ = std::move(outcomes); }  // then: accept
 
-  void run();                    // turns until nothing moves
-  void pass(Duration duration);  // time, tick by tick
+  void run();                     // turns until nothing moves
+  void turn();                    // one turn
+  void pass(Duration duration);   // time, tick by tick
+  void pause(Duration duration);  // time in which this process does not run, and no turn yet
 
   // The usual steps, run() included.
   void client_sends(std::string_view bytes);
@@ -53,8 +55,6 @@ class Conversation {
   std::size_t sessions() const { return context_.session_count; }
 
  private:
-  void turn();
-
   TimePoint now_;
   Scheduler scheduler_;
   std::vector<std::shared_ptr<Wire>> origins_;

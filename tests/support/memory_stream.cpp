@@ -62,7 +62,8 @@ IoResult MemoryStream::try_read(std::span<char> buffer) {
     const std::size_t size = std::min({bytes.size(), buffer.size(), wire_->read_max});
     std::memcpy(buffer.data(), bytes.data(), size);
     bytes.erase(0, size);
-    if (bytes.empty() && !wire_->to_proxy_ended_ && !wire_->is_reset_) no_longer(kReadable);
+    // And like a socket: a read that filled its buffer does not know that it took the last byte.
+    if (bytes.empty() && size < buffer.size() && !wire_->to_proxy_ended_ && !wire_->is_reset_) no_longer(kReadable);
     return {IoResult::Status::ok, size, 0};
   }
   if (wire_->is_reset_) return {IoResult::Status::error, 0, ECONNRESET};

@@ -14,7 +14,8 @@ std::string picks(RoundRobin& balancer, const std::vector<ServerState>& servers,
                   std::optional<std::size_t> excluded = {}) {
   std::string text;
   for (int i = 0; i < count; ++i) {
-    auto index = balancer.pick(servers, kNow, excluded);
+    auto state_of = [&](std::size_t index) { return servers[index]; };
+    auto index = balancer.pick(servers.size(), state_of, kNow, excluded);
     text += index ? std::to_string(*index) : "-";
   }
   return text;
@@ -23,6 +24,14 @@ std::string picks(RoundRobin& balancer, const std::vector<ServerState>& servers,
 TEST(RoundRobin, TakesAllInTurn) {
   RoundRobin balancer;
   EXPECT_EQ(picks(balancer, std::vector<ServerState>(3), 7), "0120120");
+}
+
+TEST(RoundRobin, AsksOnlyAsFarAsItMust) {
+  RoundRobin balancer;
+  int asked = 0;
+  auto state_of = [&](std::size_t) { return ++asked, ServerState{}; };
+  EXPECT_EQ(balancer.pick(1000, state_of, kNow), 0u);
+  EXPECT_EQ(asked, 1);
 }
 
 TEST(RoundRobin, SkipsWhatIsDown) {

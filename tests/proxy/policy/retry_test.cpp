@@ -78,6 +78,7 @@ TEST(Retry, TellsTheClientWhoFailed) {
       {{Side::upstream, Stage::response_head, Cause::too_large, true}, 502},
       {{Side::upstream, Stage::pick, Cause::no_server, false}, 503},
       {{Side::proxy, Stage::pick, Cause::no_server, false}, 503},
+      {{Side::proxy, Stage::connect, Cause::exhausted, false}, 503},
       {{Side::proxy, Stage::connect, Cause::internal, false}, 500},
       {{Side::client, Stage::request_head, Cause::timed_out, false}, 408},
       {{Side::client, Stage::request_body, Cause::too_large, true}, 413},

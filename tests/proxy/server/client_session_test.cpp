@@ -16,6 +16,7 @@ using testing::field;
 using testing::first_line;
 using ::testing::HasSubstr;
 using testing::simple_config;
+using testing::Wire;
 
 constexpr const char* kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr const char* kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -127,6 +128,37 @@ TEST(ClientSession, HoldsNoBufferWhileIdle) {
   EXPECT_TRUE(talk.session().is_idle());
 }
 
+TEST(ClientSession, AReadThatFilledItsBufferIsNotTheBeginningOfARequest) {
+  Conversation talk;
+  talk.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n");
+  talk.client_sends(std::string(BufferPool::kSmall, 'b'));
+  talk.origin_sends(kOk);
+  EXPECT_TRUE(talk.session().is_idle());
+  talk.client_gets();
+  talk.pass(std::chrono::seconds(9));
+  talk.client_sends("GET / HTTP/1.1\r\nHo");
+  talk.pass(std::chrono::seconds(5));
+  talk.client_sends("st: a\r\n\r\n");
+  talk.origin_sends(kOk);
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 200 OK");
+}
+
+// One client must not keep a worker from the others, however fast it asks.
+TEST(ClientSession, AnswersOfOurOwnTakeTurnsWithOtherClients) {
+  Config config = simple_config();
+  config.sites[0].hosts = {"www.example.com"};
+  Conversation talk(config);
+  std::string requests;
+  for (int i = 0; i < 100; ++i) requests += kGet;
+  talk.client().send(requests);
+  talk.turn();
+  const std::string answers = talk.client_gets();
+  EXPECT_EQ(first_line(answers), "HTTP/1.1 404 Not Found");
+  EXPECT_EQ(answers.find("HTTP/1.1", 1), std::string::npos) << "one in a turn";
+  talk.run();
+  EXPECT_EQ(talk.worker().counters.responses[4].get(), 100u);
+}
+
 // ---- failures and retries -----------------------------------------------------------------------
 
 TEST(ClientSession, TriesTheOtherServerWhenOneRefuses) {
@@ -208,6 +240,42 @@ TEST(ClientSession, AResetReusedConnectionIsReplacedWhenTheRequestMayBeRepeated)
   EXPECT_EQ(first_line(talk.origin_gets()), "GET / HTTP/1.1");
   talk.origin_sends(kOk);
   EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 200 OK");
+}
+
+// The server had closed its idle connection because it was going away.
+TEST(ClientSession, TriesTheOtherServerWhenTheReplacementOfAReusedConnectionFails) {
+  Conversation talk(simple_config(2));
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  auto another = talk.connect();
+  another->send(kGet);
+  talk.run();
+  talk.origin_sends(kOk);
+  talk.origin(1).take();
+  talk.client_gets();
+  talk.client_sends(kGet);
+  talk.origin(0).reset();
+  talk.on_connect({Conversation::Connect::refuse});
+  talk.run();
+  ASSERT_EQ(talk.connections(), 3u);
+  EXPECT_EQ(talk.server_of(2), talk.server_of(0)) << "a new connection to the same server first";
+  EXPECT_EQ(first_line(talk.origin(1).take()), "GET / HTTP/1.1");
+  talk.origin(1).send(kOk);
+  talk.run();
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 200 OK");
+}
+
+TEST(ClientSession, OutOfDescriptorsIsNotTheServersFault) {
+  Conversation talk(simple_config(2));
+  talk.on_connect({Conversation::Connect::no_descriptor});
+  talk.client_sends(kGet);
+  EXPECT_EQ(talk.connections(), 0u);
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 503 Service Unavailable");
+  const auto& servers = talk.worker().current().upstreams[0].servers;
+  for (const auto& server : servers) {
+    EXPECT_EQ(server->avoid_until(), TimePoint{});
+    EXPECT_EQ(server->slot().failures.get(), 0u);
+  }
 }
 
 TEST(ClientSession, AResetReusedConnectionFailsAPost) {
@@ -326,6 +394,25 @@ TEST(ClientSession, AHeadThatTakesTooLongIsARequestTimeout) {
   EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 408 Request Timeout");
 }
 
+// However fast the drip: every tick has a byte for it.
+TEST(ClientSession, AHeadThatKeepsComingIsStillARequestTimeout) {
+  Conversation talk;
+  talk.client_sends("GET / HTTP/1.1\r\nHost: ");
+  for (int i = 0; i < 405 && talk.client().received().empty(); ++i) {
+    talk.client().send("s");
+    talk.pass(Scheduler::kTick);
+  }
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 408 Request Timeout");
+}
+
+TEST(ClientSession, AHeadThatArrivedWhileThisProcessStoodStillIsNotLate) {
+  Conversation talk;
+  talk.client_sends("GET / HTTP/1.1\r\n");
+  talk.pause(std::chrono::minutes(5));
+  talk.client_sends("Host: a\r\n\r\n");
+  EXPECT_EQ(talk.connections(), 1u);
+}
+
 TEST(ClientSession, ClosesASilentConnectionWithoutAWord) {
   Conversation talk;
   talk.pass(std::chrono::seconds(11));
@@ -352,6 +439,31 @@ TEST(ClientSession, EndsQuietlyWithTheClient) {
     EXPECT_TRUE(talk.client().is_closed());
     EXPECT_EQ(talk.sessions(), 0u);
   }
+}
+
+TEST(ClientSession, AnswersForOneHopOnly) {
+  Conversation talk;
+  talk.client_sends("OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n");
+  const std::string answer = talk.client_gets();
+  EXPECT_EQ(first_line(answer), "HTTP/1.1 200 OK");
+  EXPECT_THAT(field(answer, "Allow"), HasSubstr("GET"));
+  EXPECT_EQ(talk.connections(), 0u);
+  talk.client_sends("OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n");
+  const std::string request = talk.origin_gets();
+  EXPECT_EQ(first_line(request), "OPTIONS * HTTP/1.1");
+  EXPECT_EQ(field(request, "Max-Forwards"), "2");
+}
+
+// RFC 9112 section 3.2.2: the target's authority overrules Host, for routing and for the upstream.
+TEST(ClientSession, AnAbsoluteTargetOverrulesHost) {
+  Config config = simple_config();
+  config.sites[0].hosts = {"www.example.com"};
+  Conversation talk(config);
+  talk.client_sends("GET http://www.example.com/x HTTP/1.1\r\nHost: other.example\r\n\r\n");
+  const std::string request = talk.origin_gets();
+  EXPECT_EQ(first_line(request), "GET /x HTTP/1.1");
+  EXPECT_EQ(field(request, "Host"), "www.example.com");
+  EXPECT_EQ(request.find("other.example"), std::string::npos);
 }
 
 // ---- header rules ------------------------------------------------------------------------------
@@ -404,6 +516,37 @@ TEST(ClientSession, OurOwnAnswersCarryTheFieldsOfTheirLevel) {
   EXPECT_EQ(first_line(response), "HTTP/1.1 502 Bad Gateway");
   EXPECT_EQ(field(response, "X-Level"), "route");
   EXPECT_EQ(std::to_string(body_of(response).size()), field(response, "Content-Length"));
+}
+
+// ---- the end -------------------------------------------------------------------------------------
+
+// A close with unread input is a reset, which may cost the client our last response.
+TEST(ClientSession, LingersWhenTheClientHasSaidMore) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.worker().announces_close = true;
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  EXPECT_EQ(field(talk.client_gets(), "Connection"), "close");
+  EXPECT_TRUE(talk.client().ended());
+  EXPECT_FALSE(talk.client().is_closed());
+  EXPECT_FALSE(talk.client().holds_unread());
+  talk.pass(kLingerMax + Scheduler::kTick * 2);
+  EXPECT_TRUE(talk.client().is_closed());
+}
+
+// To a client whose body ends with the connection, a regular end would make half a response whole.
+TEST(ClientSession, AStopResetsWhatIsNotWhole) {
+  std::shared_ptr<Wire> client;
+  {
+    Conversation talk;
+    client = talk.connect();
+    client->send("GET / HTTP/1.0\r\n\r\n");
+    talk.run();
+    talk.origin_sends("HTTP/1.1 200 OK\r\n\r\nhalf");
+    EXPECT_EQ(body_of(client->received()), "half");
+  }
+  EXPECT_TRUE(client->was_aborted());
 }
 
 // ---- reload and stop -------------------------------------------------------------------------------

@@ -301,7 +301,125 @@ TEST(Exchange, ReadsAResponseHeadUpToItsLimit) {
   EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 502 Bad Gateway");
 }
 
+// What the upstream had not taken of a body is no request.
+TEST(Exchange, TheUnsentRestOfABodyIsNotTheNextRequest) {
+  const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string post =
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(hidden.size()) + "\r\n\r\n";
+  for (const bool arrives_with_head : {true, false}) {
+    for (const bool upstream_answers : {true, false}) {
+      SCOPED_TRACE(::testing::Message() << arrives_with_head << upstream_answers);
+      Conversation talk;
+      talk.client_sends(kGet);
+      talk.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+      talk.client_gets();
+      talk.origin().limit_room(0);  // it takes nothing of the next request
+      if (arrives_with_head) {
+        talk.client_sends(post + hidden);
+      } else {
+        talk.client_sends(post);
+        talk.origin().make_room(1000);
+        talk.run();
+        talk.origin().limit_room(0);
+        talk.client_sends(hidden);
+      }
+      if (upstream_answers) {
+        talk.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 200 OK");
+      } else {
+        talk.origin_sends("nonsense\r\n");
+        EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 502 Bad Gateway");
+      }
+      ASSERT_FALSE(talk.client().ended());
+      talk.client_sends("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+      EXPECT_EQ(first_line(talk.origin_gets()), "GET /next HTTP/1.1");
+    }
+  }
+}
+
+// The interim response is over, another one may follow.
+TEST(Exchange, AnUpstreamThatFailsBehindItsInterimResponseIsABadGateway) {
+  Conversation talk;
+  talk.client_sends("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+  talk.origin_sends("HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_THAT(talk.client_gets(), StartsWith("HTTP/1.1 100 Continue\r\n"));
+  talk.origin().reset();
+  talk.run();
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 502 Bad Gateway");
+  EXPECT_FALSE(talk.client().was_aborted());
+}
+
+TEST(Exchange, AnInterimResponseThatWasSentInPartIsNeverFollowedByAnAnswer) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.client().limit_room(10);
+  talk.origin_sends("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n");
+  talk.origin().reset();
+  talk.client().make_room(0);
+  talk.pass(std::chrono::seconds(31));
+  EXPECT_EQ(talk.client_gets(), "HTTP/1.1 1");
+  EXPECT_TRUE(talk.client().was_aborted());
+}
+
+TEST(Exchange, OnlyAClientThatWaitsForA100MayBeSilent) {
+  for (const char* head : {"HTTP/1.0\r\nExpect: 100-continue\r\n", "HTTP/1.1\r\nHost: a\r\nExpect: nothing\r\n"}) {
+    Conversation talk;
+    talk.client_sends(std::string("POST / ") + head + "Content-Length: 100000\r\n\r\n");
+    talk.pass(std::chrono::seconds(31));
+    EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 408 Request Timeout") << head;
+  }
+}
+
+TEST(Exchange, AClientThatDoesNotWaitForItsContinueIsHeldToTheMinimumRate) {
+  Conversation talk;
+  talk.client_sends("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n");
+  for (int second = 0; second < 60 && talk.client().received().empty(); ++second) {
+    talk.client_sends("0");
+    talk.pass(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 408 Request Timeout");
+}
+
+TEST(Exchange, AnUpgradeIsNotPassedOnAndItsRequestIsServed) {
+  for (const char* fields : {"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+                             "Connection: upgrade\r\nUpgrade: websocket\r\n"}) {
+    Conversation talk;
+    talk.client_sends(std::string("GET / HTTP/1.1\r\nHost: a\r\n") + fields + "\r\n");
+    const std::string request = talk.origin_gets();
+    for (const char* name : {"Upgrade", "HTTP2-Settings", "Connection"})
+      EXPECT_EQ(field(request, name), "") << name;
+    talk.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    EXPECT_THAT(talk.client_gets(), EndsWith("ok"));
+  }
+}
+
+TEST(Exchange, PassesOverBodiesThatA204Or304CannotHave) {
+  for (const char* status : {"204 No Content", "304 Not Modified"}) {
+    Conversation talk;
+    talk.client_sends(kGet);
+    talk.origin_sends(std::string("HTTP/1.1 ") + status + "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    const std::string response = talk.client_gets();
+    EXPECT_EQ(first_line(response), std::string("HTTP/1.1 ") + status);
+    EXPECT_EQ(body_of(response), "");
+    EXPECT_EQ(field(response, "Transfer-Encoding"), "");
+    EXPECT_TRUE(talk.origin().is_closed()) << "what it sent behind its head is nobody's response";
+    EXPECT_FALSE(talk.client().ended());
+  }
+}
+
 // ---- time ------------------------------------------------------------------------------------
+
+// A stopped process or a machine that slept was not waiting for anybody.
+TEST(Exchange, WhatArrivedWhileThisProcessStoodStillIsNotLate) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.pause(std::chrono::minutes(5));
+  talk.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
+  talk.pause(std::chrono::minutes(5));
+  talk.origin_sends("half");
+  EXPECT_EQ(body_of(talk.client_gets()), "halfhalf");
+  EXPECT_FALSE(talk.client().ended());
+}
 
 TEST(Exchange, AnUpstreamThatDoesNotAnswerIsAGatewayTimeout) {
   Conversation talk;
@@ -454,6 +572,7 @@ TEST(Exchange, NamesTheCauseOfASystemError) {
   EXPECT_EQ(cause_of(EPIPE), policy::Cause::reset);
   EXPECT_EQ(cause_of(EHOSTUNREACH), policy::Cause::unreachable);
   EXPECT_EQ(cause_of(ETIMEDOUT), policy::Cause::timed_out);
+  EXPECT_EQ(cause_of(EMFILE), policy::Cause::exhausted);
   EXPECT_EQ(cause_of(EBADF), policy::Cause::internal);
 }
 
