@@ -565,7 +565,7 @@ TEST(Supervisor, HandsWhatLingersFromChildToChild) {
 // A child that holds the address dies; those after it die before they have adopted anything.
 int hold_then_die(ChildLink& link) {
   link.ready();
-  if (link.inherited().entries.empty()) {
+  if (on("v0").find("10.8.0.100/24") != std::string::npos) {  // the first
     KernelWill will = a_will();
     will.lingering = LingeringAddresses(seconds(10), nullptr).state(std::exchange(will.withdrawn, {}));
     if (!link.set_last_will(will)) return 1;
