@@ -124,13 +124,19 @@ void VirtualRouter::on_interface(TimePoint now, const InterfaceInfo& interface) 
   const std::string fault = interface_fault(interface, config_.key);
   if (!fault.empty()) {
     raise(now, FaultSource::interface, fault);
+    introductions_.reset();
     return;
   }
+  const bool is_back = faults_.has(FaultSource::interface);
   clear(now, FaultSource::interface);
   clear(now, FaultSource::claim);  // whatever stood in the way of the claim may be gone
   const bool place_changed = before.mac != interface.mac || before.forwards_v6 != interface.forwards_v6;
   if (is_active() && (source_changed || place_changed)) handle(now, ParametersChanged{place_changed});
   if (source_changed && holds_addresses()) surroundings_.will_changed();
+  if (config_.is_unicast && (is_back || source_changed || place_changed)) {
+    introductions_ = start_announcements(now);
+    introduce();
+  }
 }
 
 void VirtualRouter::on_address_removed(TimePoint now, int interface_index, const IpAddress& address) {
@@ -167,12 +173,18 @@ void VirtualRouter::on_time(TimePoint now) {
     reclaim_at_.reset();
     handle(now, AddressLost{});
   }
+  if (introductions_ && now >= introductions_->next_at) {
+    introductions_ = after_announcement(*introductions_, now);
+    introduce();
+    if (introductions_->sent >= kIntroductions) introductions_.reset();
+  }
   handle(now, TimeReached{});
 }
 
 std::optional<TimePoint> VirtualRouter::next_deadline() const {
   auto earliest = vrrp::next_deadline(state_);
-  for (const auto& deadline : {claim_retry_at_, reclaim_at_}) {
+  const auto introduce_at = introductions_ ? std::optional(introductions_->next_at) : std::nullopt;
+  for (const auto& deadline : {claim_retry_at_, reclaim_at_, introduce_at}) {
     if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
   }
   return earliest;
@@ -302,6 +314,10 @@ void VirtualRouter::announce() {
   }
   ++counters_.announcements;
   surroundings_.host.announce(frames);
+}
+
+void VirtualRouter::introduce() {
+  surroundings_.host.announce({{interface_.index, announcement(interface_.mac, *source_, interface_.forwards_v6)}});
 }
 
 OutgoingAdvertisement VirtualRouter::advertisement(std::uint8_t priority) const {

@@ -31,6 +31,10 @@ inline constexpr Duration kReclaimDelay = std::chrono::milliseconds(5);
 inline constexpr Duration kReclaimFightFirst = std::chrono::seconds(1);
 inline constexpr Duration kReclaimFightLast = std::chrono::seconds(30);
 inline constexpr Duration kReclaimFightForgotten = std::chrono::seconds(60);
+// In unicast a node whose interface came up, or changed its address, tells the LAN so many times where it is: a
+// peer that still knows another MAC address would advertise into the void, and this node would conclude that it is
+// dead.
+inline constexpr int kIntroductions = 4;
 
 class VirtualRouter {
  public:
@@ -109,6 +113,7 @@ class VirtualRouter {
   void release(const std::vector<IpPrefix>& addresses, ReleaseMode mode);
   void send(TimePoint now, std::uint8_t priority);
   void announce();
+  void introduce();
   OutgoingAdvertisement advertisement(std::uint8_t priority) const;
   std::string explain(TimePoint now, Reason reason) const;
   void tell(TimePoint now, JournalEntry::Level level, std::string event, std::string text) const;
@@ -133,6 +138,7 @@ class VirtualRouter {
   Backoff fight_backoff_{kReclaimFightFirst, kReclaimFightLast};
   std::optional<TimePoint> address_lost_at_;
   std::optional<TimePoint> reclaim_at_;
+  std::optional<AnnouncementSchedule> introductions_;  // of our own address, while some are due
 
   std::array<RateLimit, kDropReasons> refusal_limits_;
   RateLimit neighbour_limit_, address_list_limit_, send_limit_, second_active_limit_, outranked_limit_;

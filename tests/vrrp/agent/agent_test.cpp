@@ -680,6 +680,17 @@ TEST_F(PairTest, DeathWithALastWillIsAnsweredInOneMessage) {
   EXPECT_EQ(other_.host->calls.at(0), "claim 192.0.2.100/24 relay 192.0.2.11") << "its proxy lives";
 }
 
+TEST_F(PairTest, NodeWhoseInterfaceComesUpTellsItsPeerWhereItIs) {
+  start_both();
+  lan_.set_link(node_, false);
+  host().forget();
+  lan_.set_link(node_, true);
+  EXPECT_EQ(host().calls.back(), "introduce 192.0.2.11") << "the peer may know another MAC address";
+  host().forget();
+  lan_.run_for(10s);
+  EXPECT_EQ(std::count(host().calls.begin(), host().calls.end(), "introduce 192.0.2.11"), 3) << "then it is known";
+}
+
 TEST_F(PairTest, PowerCutIsNoticedWithinActiveDownInterval) {
   start_both();
   lan_.crash(node_, false);

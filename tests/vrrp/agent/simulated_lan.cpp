@@ -83,6 +83,8 @@ Expected<void, HostError> SimulatedHost::send(const OutgoingAdvertisement& adver
 }
 
 void SimulatedHost::announce(const std::vector<OutgoingFrame>& frames) {
+  const auto first = frames.empty() ? std::nullopt : announced_address(frames.front().frame);
+  if (first && is_own && is_own(*first)) return remember(calls, "introduce " + first->to_string(), kRemembered);
   remember(calls, "announce " + std::to_string(frames.size()), kRemembered);
   for (const OutgoingFrame& frame : frames) {
     const auto address = announced_address(frame.frame);
@@ -129,6 +131,10 @@ SimulatedLan::Node& SimulatedLan::add(int number) {
   node.proxy = ProxyReport{true, ""};
   node.host = std::make_unique<SimulatedHost>();
   const std::size_t index = nodes_.size() - 1;
+  node.host->is_own = [this, index](const IpAddress& address) {
+    const InterfaceInfo& interface = nodes_[index].interface;
+    return address == interface.primary_v4 || address == interface.link_local_v6;
+  };
   node.host->on_send = [this, index](const OutgoingAdvertisement& advertisement) {
     transmit(index, advertisement);
   };

@@ -21,7 +21,8 @@ namespace vipair::vrrp {
 class SimulatedHost : public Host {
  public:
   std::function<void(const OutgoingAdvertisement&)> on_send;
-  std::optional<HostError> claim_error;  // every claim fails with it
+  std::function<bool(const IpAddress&)> is_own;  // the node's own address, not a virtual one
+  std::optional<HostError> claim_error;          // every claim fails with it
   std::optional<HostError> send_error;
   int refused_claims = 0;  // so many of the next claims fail
 
