@@ -1,5 +1,7 @@
 #include "proxy/server/server.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <thread>
@@ -16,6 +18,18 @@ std::size_t worker_count(const Config& config) {
   if (config.workers > 0) return static_cast<std::size_t>(config.workers);
   return std::max(1u, std::thread::hardware_concurrency());
 }
+
+Config fitted_to_descriptors(Config config, std::size_t workers) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return config;
+  const std::size_t clients = connection_limit(config, workers, limit.rlim_cur);
+  if (clients < config.limits.connections) {
+    log::warn("limits.connections is more than the limit of open files allows, connections=" +
+              std::to_string(clients) + " open_files=" + std::to_string(limit.rlim_cur));
+    config.limits.connections = clients;
+  }
+  return config;
+}
 }  // namespace
 
 ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, std::string config_path, std::size_t workers,
@@ -24,7 +38,7 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, std::string
       config_path_(std::move(config_path)),
       started_(monotonic_now()),
       on_stopped_(std::move(on_stopped)),
-      snapshot_(make_snapshot(std::move(config), workers, nullptr)),
+      snapshot_(make_snapshot(fitted_to_descriptors(std::move(config), workers), workers, nullptr)),
       access_log_(workers),
       watches_(workers),
       stop_timer_(io),
@@ -167,7 +181,8 @@ Expected<void, ConfigErrors> ProxyServer::reload() {
     log::warn("reload: the number of workers changes with the next start");
   if (config.gate_socket != running.gate_socket) log::warn("reload: gate_socket changes with the next start");
   const bool admin_changed = config.admin != running.admin;
-  snapshot_ = make_snapshot(std::move(loaded).value(), workers_.size(), snapshot_.get());
+  snapshot_ = make_snapshot(fitted_to_descriptors(std::move(loaded).value(), workers_.size()), workers_.size(),
+                            snapshot_.get());
   for (auto& worker : workers_) worker->use(snapshot_);
   worker_hang_ = snapshot_->config.timeouts.worker_hang.count();
   for (auto& [endpoint, listeners] : opened) add_listeners(endpoint, std::move(listeners));

@@ -43,6 +43,13 @@ bool Snapshot::trusts(const IpAddress& client) const {
                      [&](const IpPrefix& prefix) { return prefix.contains(client); });
 }
 
+std::size_t connection_limit(const Config& config, std::size_t workers, std::uint64_t descriptors) {
+  constexpr std::uint64_t kOfTheProcess = 64;  // log files, control sockets and their clients, configuration files
+  const std::uint64_t ours = kOfTheProcess + workers * (2 + config.listeners.size());
+  const std::uint64_t clients = descriptors > ours ? (descriptors - ours) / 2 : 0;
+  return static_cast<std::size_t>(std::clamp<std::uint64_t>(clients, 1, config.limits.connections));
+}
+
 std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers, const Snapshot* previous) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->config = std::move(config);

@@ -48,6 +48,10 @@ struct Snapshot {
 // `previous` may be null. The configuration was validated when it was loaded, so this cannot fail.
 std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers, const Snapshot* previous);
 
+// How many clients at once a process with so many descriptors can serve: each may need one more for its upstream.
+// More clients than that would only keep each other from being served. At most limits.connections, at least one.
+std::size_t connection_limit(const Config& config, std::size_t workers, std::uint64_t descriptors);
+
 // One snapshot as one worker uses it: with its own balancers and pools. Kept while a request uses it.
 struct LocalSnapshot {
   struct Upstream {

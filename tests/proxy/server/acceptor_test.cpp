@@ -1,7 +1,9 @@
 #include "proxy/server/acceptor.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "proxy/server/tcp_stream.h"
@@ -71,6 +73,42 @@ TEST(Acceptor, LeavesConnectionsToTheKernelAtTheLimit) {
   f.may_accept = true;
   f.acceptor.on_tick(f.reactor.scheduler().now());
   while (f.clients.empty()) f.reactor.turn();
+}
+
+// No descriptor is free while it lives.
+class OutOfDescriptors {
+ public:
+  OutOfDescriptors() {
+    const UniqueFd lowest(fcntl(0, F_DUPFD_CLOEXEC, 0));
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit none{static_cast<rlim_t>(lowest.get()), before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~OutOfDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST(Acceptor, PausesWhileTheProcessIsOutOfDescriptors) {
+  Fixture f;
+  f.may_accept = false;
+  f.connect();
+  f.may_accept = true;
+  {
+    OutOfDescriptors none;
+    f.acceptor.drain();
+    EXPECT_EQ(f.counters.out_of_files.get(), 1u);
+    f.reactor.turn();
+    EXPECT_EQ(f.counters.out_of_files.get(), 1u) << "it is not asked again and again";
+  }
+  const TimePoint now = f.reactor.scheduler().now();
+  f.acceptor.on_tick(now);
+  f.reactor.turn();
+  EXPECT_TRUE(f.clients.empty());
+  f.acceptor.on_tick(now + kAcceptPause);
+  while (f.clients.empty()) f.reactor.turn();
+  EXPECT_EQ(f.clients.size(), 1u) << "the kernel has kept it";
 }
 
 TEST(Acceptor, DrainTakesWhatIsQueued) {

@@ -42,6 +42,14 @@ TEST(Snapshot, SharesTheConnectionLimitAmongWorkers) {
   EXPECT_EQ(make_snapshot(config, 100, nullptr)->connections_per_worker, 1u);
 }
 
+TEST(Snapshot, LeavesADescriptorForEachClientsUpstream) {
+  Config config = simple_config();  // one listener
+  config.limits.connections = 1000;
+  EXPECT_EQ(connection_limit(config, 2, 1 << 20), 1000u);
+  EXPECT_EQ(connection_limit(config, 2, 1024), (1024u - 64 - 2 * 3) / 2);
+  EXPECT_EQ(connection_limit(config, 2, 20), 1u);
+}
+
 TEST(Snapshot, TrustsTheNetworksItIsTold) {
   Config config = simple_config();
   config.trusted_proxies = {*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("2001:db8::/32")};

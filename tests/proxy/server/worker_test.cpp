@@ -84,6 +84,15 @@ TEST(Worker, DrainServesWhoIsQueuedInTheKernel) {
   f.wait_finished();
 }
 
+TEST(Worker, UnlistenServesWhoIsQueuedInTheKernel) {
+  Fixture f(1);
+  TcpClient first(f.endpoint);
+  EXPECT_THAT(first.get(), EndsWith("hello"));
+  TcpClient queued(f.endpoint);  // at the limit nobody accepts it
+  f.worker->unlisten(f.endpoint);
+  EXPECT_THAT(queued.get(), EndsWith("hello"));
+}
+
 TEST(Worker, UnlistenClosesOneAddress) {
   Fixture f;
   UniqueFd listener = open_listener(*IpEndpoint::parse("127.0.0.1:0")).value();
