@@ -6,10 +6,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace vipair::vrrp {
 namespace {
@@ -108,12 +110,11 @@ void Gate::read(TimePoint now) {
 }
 
 void Gate::on_time(TimePoint now) {
-  const auto deadline = next_deadline();
-  if (!deadline || now < *deadline) return;
-  if (now - *deadline > kGateHangTimeout / 2) {  // it was us who slept, perhaps both: another chance
-    heard_at_ = now;
-    return;
-  }
+  const Duration since_last_look = now - std::exchange(looked_at_, now);
+  if (!proxy_ || is_hung_) return;
+  // What we slept through says nothing about the proxy: the machine may have been paused, and it with us.
+  if (since_last_look > kLateLook) heard_at_ = std::min(now, heard_at_ + since_last_look);
+  if (now < heard_at_ + kGateHangTimeout) return;
   is_hung_ = true;
   ++counters_.hangs;
   report_ = ProxyReport{
@@ -122,7 +123,7 @@ void Gate::on_time(TimePoint now) {
 
 std::optional<TimePoint> Gate::next_deadline() const {
   if (!proxy_ || is_hung_) return std::nullopt;
-  return heard_at_ + kGateHangTimeout;
+  return std::min(heard_at_ + kGateHangTimeout, looked_at_ + kGateHeartbeat);
 }
 
 void Gate::set_role(NodeRole role) {

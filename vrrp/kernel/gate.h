@@ -23,6 +23,8 @@ class Gate {
  public:
   static constexpr int kMessagesPerDrain = 32;
   static constexpr int kConnectsPerDrain = 16;
+  // It wants to look every kGateHeartbeat; a look later than this was held up itself.
+  static constexpr Duration kLateLook = 2 * kGateHeartbeat;
 
   struct Counters {
     std::uint64_t connects = 0;
@@ -68,6 +70,7 @@ class Gate {
   NodeRole role_ = NodeRole::standby;
   std::optional<ProxyReport> report_;
   TimePoint heard_at_;
+  TimePoint looked_at_;
   bool is_hung_ = false;
   Counters counters_;
 };
