@@ -435,8 +435,10 @@ void ClientSession::answer(int status) {
   Request& request = *request_;
   Exchange& exchange = request.exchange;
   const bool has_head = request.head_bytes != nullptr;
-  // A request whose end was not seen cannot be followed by another.
-  const bool body_was_skipped = has_head && exchange.skip_body();
+  // A request whose end was not seen cannot be followed by another. What follows a CONNECT may be meant for the
+  // tunnel that its sender hopes for.
+  const bool body_was_skipped =
+      has_head && exchange.request.method != http::Method::connect && exchange.skip_body();
   request.client_persists =
       body_was_skipped && request.client_persists && !worker_.announces_close && status != 408;
   request.must_linger = !body_was_skipped;

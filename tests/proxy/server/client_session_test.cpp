@@ -361,6 +361,14 @@ TEST(ClientSession, RefusesConnectAndTrace) {
   }
 }
 
+TEST(ClientSession, WhatFollowsARefusedConnectIsNoRequest) {
+  Conversation talk;
+  talk.client_sends("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nGET /tunnelled HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(field(talk.client_gets(), "Connection"), "close");
+  EXPECT_TRUE(talk.client().ended());
+  EXPECT_EQ(talk.connections(), 0u);
+}
+
 TEST(ClientSession, RefusesAContentLengthOverTheLimitBeforeTheBody) {
   Config config = simple_config();
   config.sites[0].request_body_max = 100;
