@@ -268,9 +268,11 @@ void ProxyServer::announce_close() {
 
 void ProxyServer::watch_workers() {
   const std::int64_t now = monotonic_now().time_since_epoch().count();
+  // A look that comes late says nothing about the workers: whatever held us up may have held them up as well.
+  const bool is_late = now - std::exchange(watched_at_, now) > 2 * kGateHeartbeat.count();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const std::uint64_t turns = workers_[i]->turns();
-    if (turns != watches_[i].turns || watches_[i].moved_at == 0) watches_[i].moved_at = now;
+    if (turns != watches_[i].turns || is_late) watches_[i].moved_at = now;
     watches_[i].turns = turns;
   }
   if (watchdog_ && now >= next_watchdog_ && (!is_serving_ || report().is_ready)) {
@@ -285,9 +287,8 @@ void ProxyServer::watch_workers() {
 
 ProxyReport ProxyServer::report() {
   if (!is_serving_) return {false, "stopping"};
-  const std::int64_t now = monotonic_now().time_since_epoch().count();
   for (std::size_t i = 0; i < watches_.size(); ++i) {
-    if (now - watches_[i].moved_at > worker_hang_) return {false, "worker " + std::to_string(i) + " hangs"};
+    if (watched_at_ - watches_[i].moved_at > worker_hang_) return {false, "worker " + std::to_string(i) + " hangs"};
   }
   return {true, ""};
 }

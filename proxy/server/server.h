@@ -101,6 +101,7 @@ class ProxyServer {
   std::atomic<bool> is_serving_{false};
   std::atomic<std::int64_t> worker_hang_{0};                      // nanoseconds
   const std::optional<Duration> watchdog_ = watchdog_interval();  // systemd's
+  std::int64_t watched_at_ = 0;                                   // monotonic nanoseconds, of the last look
   std::int64_t next_watchdog_ = 0;                                // monotonic nanoseconds
   std::thread gate_thread_;
 

@@ -7,10 +7,12 @@ node, or the longest time without any right answer.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 from lab import VIP, VIP6, Lab, body_of, is_alive, wait_for
 from testing import time_limit
@@ -273,6 +275,41 @@ def test_freeze_of_the_proxy(test):
     for _ in range(4):
         hurt, _ = trial.move(lambda node: node.proxy.signal(signal.SIGSTOP))
         hurt.proxy.signal(signal.SIGCONT)
+        trial.lab.wait_backup(hurt)
+    trial.report()
+    test.distribution("the other node answers HTTP", trial.takeovers, SILENT)
+
+
+class FrozenThread:
+    """One thread of a process that does not run, while the others do: seized by ptrace."""
+    SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long] * 4
+
+    def __init__(self, pid: int, name: str):
+        self.thread = next(int(task) for task in os.listdir(f"/proc/{pid}/task")
+                           if Path(f"/proc/{pid}/task/{task}/comm").read_text().strip() == name)
+        self.call(self.SEIZE)
+        self.call(self.INTERRUPT)
+        os.waitpid(self.thread, 0x40000000)  # __WALL
+
+    def call(self, request: int) -> None:
+        if self.libc.ptrace(request, self.thread, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), f"ptrace request {request:#x}")
+
+    def thaw(self) -> None:
+        self.call(self.DETACH)
+
+
+@time_limit(120)
+def test_freeze_of_one_worker_of_the_proxy(test):
+    trial = Trial(test)
+    for _ in range(4):
+        frozen = []
+        hurt, _ = trial.move(lambda node: frozen.append(FrozenThread(node.proxy.pid, "worker-0")))
+        reason = [check["reason"] for check in hurt.status()["checks"] if check["name"] == "proxy"]
+        assert reason == ["worker 0 hangs"], reason
+        frozen[0].thaw()
         trial.lab.wait_backup(hurt)
     trial.report()
     test.distribution("the other node answers HTTP", trial.takeovers, SILENT)
