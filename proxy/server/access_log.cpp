@@ -199,10 +199,7 @@ bool LogRing::push(const LogEntry& entry) {
   char* at = bytes_.get() + written % kBytes;
   std::memcpy(at, &header, sizeof header);
   at += sizeof header;
-  for (std::size_t i = 0; i < std::size(texts); ++i) {
-    std::memcpy(at, texts[i].data(), header.lengths[i]);
-    at += header.lengths[i];
-  }
+  for (std::size_t i = 0; i < std::size(texts); ++i) at += texts[i].copy(at, header.lengths[i]);
   written_.store(written + size, std::memory_order_release);
   return true;
 }
