@@ -24,7 +24,7 @@ Config fitted_to_descriptors(Config config, std::size_t workers) {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return config;
   const std::size_t clients = connection_limit(config, workers, limit.rlim_cur);
   if (clients < config.limits.connections) {
-    log::warn("limits.connections is more than the limit of open files allows, connections=" +
+    log::info("limits.connections is more than the limit of open files allows, connections=" +
               std::to_string(clients) + " open_files=" + std::to_string(limit.rlim_cur));
     config.limits.connections = clients;
   }
