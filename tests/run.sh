@@ -117,7 +117,7 @@ run_tidy() {
   step "rules of the house" python3 -B tests/tidy_test.py
   if [ -n "$tidy" ] && has_clang clang-tidy; then
     # the compile commands of a clang build: clang-tidy does not read gcc's precompiled headers
-    step "configure for clang-tidy" as_owner cmake -S . --preset asan --log-level=ERROR || return
+    step "configure for clang-tidy" configure asan || return
     step "clang-tidy" bash -c "find common vrrp proxy -name '*.cpp' |
       xargs -P $jobs -n 1 '$tidy' -p build/asan --quiet 2>/dev/null"
   elif [ -z "$tidy" ]; then

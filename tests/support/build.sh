@@ -33,16 +33,17 @@ show_progress() {
   fi
 }
 
+# configure PRESET: silent unless it fails
+configure() {
+  local said
+  said=$(as_owner cmake -S "$root" --preset "$1" 2>&1) || { printf '%s\n' "$said"; return 1; }
+}
+
 # build PRESET [cmake --build arguments]
 build() {
   local preset=$1
   shift
-  as_owner cmake -S "$root" --preset "$preset" >"/tmp/vipair-configure.$$" 2>&1 || {
-    cat "/tmp/vipair-configure.$$"
-    rm -f "/tmp/vipair-configure.$$"
-    return 1
-  }
-  rm -f "/tmp/vipair-configure.$$"
+  configure "$preset" || return 1
   if [ -t 1 ]; then
     as_owner cmake --build "$root/build/$preset" -j "$jobs" "$@"
   else
