@@ -35,7 +35,7 @@ IpEndpoint SocketAddress::endpoint() const {
   } else if (storage.ss_family == AF_INET6) {
     sockaddr_in6 address;
     std::memcpy(&address, &storage, sizeof address);
-    std::array<std::uint8_t, 16> bytes;
+    std::array<std::uint8_t, 16> bytes{};
     std::memcpy(bytes.data(), &address.sin6_addr, bytes.size());
     if (IN6_IS_ADDR_V4MAPPED(&address.sin6_addr)) {
       endpoint.address = *IpAddress::from_bytes(std::span(bytes).subspan(12));
