@@ -84,6 +84,7 @@ def main() -> int:
     if not tried:
         print(f"{build} is no finished build")
         failed = 1
+    print(f"{len(tried) - failed} of {len(tried)} units compile; {len(found) - len(tried)} use Boost.JSON: skipped")
     print(len(tried) - failed, failed, len(found) - len(tried))
     return 1 if failed else 0
 
