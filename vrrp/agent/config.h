@@ -2,12 +2,15 @@
 // The agent's configuration as plain values: node.conf after validation. vrrp/config.h loads it; nothing here reads
 // files.
 
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/ip_address.h"
 #include "common/base/time.h"
+#include "vrrp/agent/check_config.h"
 #include "vrrp/core/advertisement.h"
 
 namespace vipair::vrrp {
@@ -18,11 +21,23 @@ struct PeerConfig {
   std::optional<IpAddress> address_v6;
 };
 
+// A further way to the same peer, over another of this node's interfaces: everything that goes to the peer goes
+// over all of them at once, and the peer is lost when it is lost on all.
+struct PeerPath {
+  std::string interface;
+  IpAddress address;  // of the peer, in a network of that interface
+  friend bool operator==(const PeerPath&, const PeerPath&) = default;
+};
+
+// Shared by the two nodes of a pair: HMAC-SHA256 over everything they tell each other.
+using PairKey = std::array<std::uint8_t, 32>;
+
 // One named entry of virtual_routers. It becomes one VRRP instance per address family that it has addresses of.
 struct VirtualRouterConfig {
   std::string name;
   std::string interface;
   std::uint8_t vrid = 0;                    // 1-255
+  int version = 3;                          // 2: RFC 3768, IPv4 only, whole seconds
   std::uint8_t priority = 100;              // 1-254; 255: address owner
   Centiseconds advertisement_interval{10};  // 1-4095
   bool preempt = false;
@@ -34,12 +49,31 @@ struct VirtualRouterConfig {
   bool unicast = false;            // default: true in pair mode
   bool track_proxy = true;
   ChecksumForm checksum = ChecksumForm::rfc5798;
+  std::string password;            // version 2's simple text password, at most 8 bytes; empty: none
+  bool virtual_mac = false;        // addresses answer with 00-00-5E-00-01-VRID (RFC 9568 section 7.3)
+  bool accept = true;              // Accept_Mode: packets to the addresses are for this node
+  std::string sync_group;          // all members Active together or none; empty: none
+  std::vector<std::string> track;  // names of checks
+};
+
+// Whom to tell of changes of role.
+struct NotifyConfig {
+  std::vector<std::string> command;  // program and arguments, no shell; empty: none. JSON on its standard input
+  std::string user;                  // whom it runs as; empty: the daemon's own
+  Duration timeout = std::chrono::seconds(5);  // of one run, killed with its process group afterwards
+  std::string fifo;  // a named pipe that gets the same JSON, one object per line; empty: none
+  friend bool operator==(const NotifyConfig&, const NotifyConfig&) = default;
 };
 
 struct Config {
   std::string node;
   std::optional<PeerConfig> peer;
+  std::optional<std::uint8_t> peer_priority;  // as configured over there, for warnings and the plan
+  std::vector<PeerPath> peer_paths;           // needs keys
+  std::vector<PairKey> pair_keys;             // the first one signs, all of them verify; empty: not authenticated
   std::vector<VirtualRouterConfig> virtual_routers;
+  std::vector<CheckConfig> checks;
+  NotifyConfig notify;
   std::string control_socket = "/run/vipair/vrrpd.sock";
   std::string gate_socket = "/run/vipair/gate.sock";
   int realtime_priority = 50;  // 0: normal scheduling

@@ -56,6 +56,12 @@ std::vector<InstanceConfig> instances_of(const Config& config) {
 
       instance.key = {router.interface, family, router.vrid};
       instance.name = router.name;
+      instance.version = router.version;
+      instance.password = router.password;
+      instance.virtual_mac = router.virtual_mac;
+      instance.accept = router.accept;
+      instance.sync_group = router.sync_group;
+      instance.track = router.track;
       instance.priority = router.priority;
       instance.advertisement_interval = router.advertisement_interval;
       instance.preempt = router.preempt;

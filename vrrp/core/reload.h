@@ -24,7 +24,9 @@ struct InstanceKey {
 // One VRRP instance as configured: one family of one entry of virtual_routers.
 struct InstanceConfig {
   InstanceKey key;
-  std::string name;  // of the entry: "web"
+  std::string name;      // of the entry: "web"
+  int version = 3;       // 2: RFC 3768
+  std::string password;  // version 2's simple text password; empty: none
   std::uint8_t priority = 100;
   Centiseconds advertisement_interval{10};
   bool preempt = false;
@@ -35,6 +37,10 @@ struct InstanceConfig {
   bool is_pair = false;              // there is one other node and no more
   std::optional<IpAddress> peer;     // pinned: adverts of anybody else are refused
   bool is_unicast = false;           // to the pinned peer
+  bool virtual_mac = false;          // the addresses answer with the virtual router's MAC address
+  bool accept = true;                // packets to the addresses are for this node
+  std::string sync_group;            // all of one group Active together or none
+  std::vector<std::string> track;    // names of checks
   std::vector<IpPrefix> advertised;  // 1-255; IPv6: the link-local one first
   std::vector<IpPrefix> excluded;    // moved with them, not advertised
   friend bool operator==(const InstanceConfig&, const InstanceConfig&) = default;
