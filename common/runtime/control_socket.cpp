@@ -16,6 +16,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -53,19 +54,26 @@ constexpr std::uint64_t kResponseMax = 64u << 20;  // bytes that the client side
 
 std::string errno_text(const std::string& what) { return what + ": " + std::strerror(errno); }
 
-http::response<http::string_body> plain_response(http::status status, const std::string& text) {
-  http::response<http::string_body> response(status, 11);
-  response.set(http::field::content_type, "text/plain; charset=utf-8");
-  response.body() = text + "\n";
-  return response;
+ControlResponse plain_response(http::status status, const std::string& text) {
+  return {static_cast<int>(status), "text/plain; charset=utf-8", text + "\n"};
 }
 
 // What is wrong with the bytes of a request, as an answer.
-http::response<http::string_body> refusal(const error_code& error) {
+ControlResponse refusal(const error_code& error) {
   if (error == http::error::body_limit) return plain_response(http::status::payload_too_large, "request too large");
   if (error == http::error::header_limit)
     return plain_response(http::status::request_header_fields_too_large, "request header too large");
   return plain_response(http::status::bad_request, "bad request: " + error.message());
+}
+
+template <class Body>
+http::response<Body> head_of(const ControlResponse& answer) {
+  http::response<Body> head;
+  head.version(11);
+  head.result(static_cast<unsigned>(answer.status));
+  if (head.result() == http::status::method_not_allowed) head.set(http::field::allow, "GET, HEAD, POST");
+  head.set(http::field::content_type, answer.content_type);
+  return head;
 }
 
 bool is_from_parser(const error_code& error) {
@@ -74,6 +82,25 @@ bool is_from_parser(const error_code& error) {
 }
 
 }  // namespace
+
+void ControlLater::answer(ControlResponse response) {
+  if (std::exchange(is_answered_, true)) return;
+  response_ = std::make_unique<ControlResponse>(std::move(response));
+  if (wake_) wake_();
+}
+
+void ControlStream::write(std::string_view text) {
+  if (has_ended_) return;
+  was_cut_ = text.size() > kControlBacklogMax - backlog_.size();
+  backlog_ += was_cut_ ? std::string_view(farewell_) : text;
+  if (was_cut_) has_ended_ = true;
+  if (wake_) wake_();
+}
+
+void ControlStream::end() {
+  has_ended_ = true;
+  if (wake_) wake_();
+}
 
 class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
@@ -118,7 +145,10 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
     error_code ignored;
     acceptor_.close(ignored);
     pause_.cancel();
-    for (Stream* stream : streams_) stream->close();
+    for (Session* session : sessions_) {
+      session->stream.close();
+      session->timer.cancel();
+    }
     // not the socket of a successor that took the path over
     struct stat info {};
     if (!path_.empty() && ::lstat(path_.c_str(), &info) == 0 && info.st_ino == inode_ && info.st_dev == device_)
@@ -139,7 +169,7 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
         co_await self->pause_.async_wait(redirect_error(use_awaitable, error));
         continue;
       }
-      if (self->streams_.size() >= kControlConnectionsMax) {
+      if (self->sessions_.size() >= kControlConnectionsMax) {
         self->warn("too many connections, one more was closed at once");
         continue;
       }
@@ -148,19 +178,40 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
     }
   }
 
-  // Keeps the stream where close() finds it.
-  struct Registration {
-    Registration(Impl& owner, Stream& stream)
-        : owner_(owner), at_(owner.streams_.insert(owner.streams_.end(), &stream)) {}
-    Registration(const Registration&) = delete;
-    Registration& operator=(const Registration&) = delete;
-    ~Registration() { owner_.streams_.erase(at_); }
-    Impl& owner_;
-    std::list<Stream*>::iterator at_;
+  // One connection, where close() finds it.
+  struct Session {
+    Session(Impl& owner, Stream socket)
+        : self(owner),
+          stream(std::move(socket)),
+          timer(owner.io_),
+          at(owner.sessions_.insert(owner.sessions_.end(), this)) {}
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    ~Session() { self.sessions_.erase(at); }
+
+    Impl& self;
+    Stream stream;
+    asio::steady_timer timer;  // waits for an answer that comes later, or for the next piece of a stream
+    bool is_head = false;
+    bool is_chunked = true;  // else an HTTP/1.0 client: a stream ends with the connection
+    std::list<Session*>::iterator at;
   };
 
-  static asio::awaitable<void> serve(std::shared_ptr<Impl> self, Stream stream) {
-    Registration registration(*self, stream);
+  // Lets a source wake the session as long as the session waits for it.
+  template <class Source>
+  struct Attention {
+    Attention(Source& source, asio::steady_timer& timer) : source_(source) {
+      source_.on_change([&timer] { timer.cancel(); });
+    }
+    Attention(const Attention&) = delete;
+    Attention& operator=(const Attention&) = delete;
+    ~Attention() { source_.on_change(nullptr); }
+    Source& source_;
+  };
+
+  static asio::awaitable<void> serve(std::shared_ptr<Impl> self, Stream socket) {
+    Session session(*self, std::move(socket));
+    Stream& stream = session.stream;
     beast::flat_buffer buffer(kHeaderMax + kControlRequestMax);
     bool keep_alive = true;
     bool is_refused = false;
@@ -172,30 +223,31 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
       stream.expires_after(self->timeout_);
       co_await http::async_read(stream, buffer, parser, redirect_error(use_awaitable, error));
       if (self->is_closed_) co_return;
-      http::response<http::string_body> response;
-      bool is_head = false;
+      ControlResponse answer;
+      session.is_head = false;
       if (!error) {
-        is_head = parser.get().method() == http::verb::head;
+        session.is_head = parser.get().method() == http::verb::head;
+        session.is_chunked = parser.get().version() >= 11;
         keep_alive = parser.get().keep_alive();
-        response = self->answer(parser.get());
+        answer = self->answer(parser.get());
       } else if (is_from_parser(error)) {
         keep_alive = false;
         is_refused = true;
-        response = refusal(error);
+        answer = refusal(error);
       } else {
         co_return;  // gone, or too slow
       }
-      response.version(11);
-      response.keep_alive(keep_alive);
-      response.set(http::field::cache_control, "no-store");
-      response.prepare_payload();
-      http::response_serializer<http::string_body> serializer(response);
-      serializer.split(is_head);
-      stream.expires_after(self->timeout_);
-      if (is_head) {
-        co_await http::async_write_header(stream, serializer, redirect_error(use_awaitable, error));
+      if (answer.later) {
+        const auto later = std::move(answer.later);
+        ControlResponse known = co_await wait_for(session, *later);
+        if (self->is_closed_) co_return;
+        answer = std::move(known);
+      }
+      if (answer.stream) {
+        keep_alive = false;
+        co_await send_stream(session, answer, error);
       } else {
-        co_await http::async_write(stream, serializer, redirect_error(use_awaitable, error));
+        co_await send(session, answer, keep_alive, error);
       }
       if (error) co_return;
     }
@@ -213,16 +265,106 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
     }
   }
 
-  http::response<http::string_body> answer(http::request<http::string_body>& request) {
+  static asio::awaitable<ControlResponse> wait_for(Session& session, ControlLater& later) {
+    Attention attention(later, session.timer);
+    const auto limit = std::chrono::steady_clock::now() + later.limit();
+    for (;;) {
+      if (auto response = later.take()) co_return std::move(*response);
+      if (session.self.is_closed_ || std::chrono::steady_clock::now() >= limit)
+        co_return plain_response(http::status::gateway_timeout, "no answer in time");
+      error_code ignored;
+      session.timer.expires_at(limit);
+      co_await session.timer.async_wait(redirect_error(use_awaitable, ignored));
+    }
+  }
+
+  static asio::awaitable<void> send(Session& session, ControlResponse& answer, bool keep_alive, error_code& error) {
+    auto response = head_of<http::string_body>(answer);
+    response.body() = std::move(answer.body);
+    response.keep_alive(keep_alive);
+    response.set(http::field::cache_control, "no-store");
+    response.prepare_payload();
+    http::response_serializer<http::string_body> serializer(response);
+    serializer.split(session.is_head);
+    session.stream.expires_after(session.self.timeout_);
+    if (session.is_head) {
+      co_await http::async_write_header(session.stream, serializer, redirect_error(use_awaitable, error));
+    } else {
+      co_await http::async_write(session.stream, serializer, redirect_error(use_awaitable, error));
+    }
+  }
+
+  // Until the writer ends it, or the client goes or falls too far behind.
+  static asio::awaitable<void> send_stream(Session& session, ControlResponse& answer, error_code& error) {
+    Impl& self = session.self;
+    const std::shared_ptr<ControlStream> source = std::move(answer.stream);
+    auto response = head_of<http::empty_body>(answer);
+    response.keep_alive(false);
+    response.set(http::field::cache_control, "no-store");
+    if (session.is_chunked) response.chunked(true);
+    http::response_serializer<http::empty_body> serializer(response);
+    session.stream.expires_after(self.timeout_);
+    co_await http::async_write_header(session.stream, serializer, redirect_error(use_awaitable, error));
+    if (error || session.is_head) {
+      source->end();
+      co_return;
+    }
+    Following following(self, *source);
+    Attention attention(*source, session.timer);
+    // The client has nothing more to say: what can be read now is its end.
+    session.stream.socket().async_wait(Protocol::socket::wait_read, [source](error_code) { source->end(); });
+    std::string piece = std::move(answer.body);
+    while (!self.is_closed_) {
+      if (piece.empty()) piece = source->take();
+      if (piece.empty()) {
+        if (source->has_ended()) break;
+        error_code ignored;
+        session.timer.expires_at(asio::steady_timer::time_point::max());
+        co_await session.timer.async_wait(redirect_error(use_awaitable, ignored));
+        continue;
+      }
+      session.stream.expires_after(self.timeout_);
+      co_await write_piece(session, piece, error);
+      if (error) co_return;
+      piece.clear();
+    }
+    if (source->was_cut()) self.warn("a reader of a stream was too slow and was cut");
+    if (!session.is_chunked || self.is_closed_) co_return;
+    const auto last = http::make_chunk_last();
+    session.stream.expires_after(self.timeout_);
+    co_await asio::async_write(session.stream, last, redirect_error(use_awaitable, error));
+  }
+
+  static asio::awaitable<void> write_piece(Session& session, const std::string& piece, error_code& error) {
+    const auto bytes = asio::buffer(piece);
+    if (session.is_chunked) {
+      const auto chunk = http::make_chunk(bytes);
+      co_await asio::async_write(session.stream, chunk, redirect_error(use_awaitable, error));
+    } else {
+      co_await asio::async_write(session.stream, bytes, redirect_error(use_awaitable, error));
+    }
+  }
+
+  // Counts a stream while it is sent, and ends it however the session ends.
+  struct Following {
+    Following(Impl& owner, ControlStream& source) : owner_(owner), source_(source) { ++owner_.streams_; }
+    Following(const Following&) = delete;
+    Following& operator=(const Following&) = delete;
+    ~Following() {
+      --owner_.streams_;
+      source_.end();
+    }
+    Impl& owner_;
+    ControlStream& source_;
+  };
+
+  ControlResponse answer(http::request<http::string_body>& request) {
     const bool reads = request.method() == http::verb::get || request.method() == http::verb::head;
     if (!reads && !is_local_)
       return plain_response(http::status::forbidden,
                             "this address only shows; use the control socket to change things");
-    if (!reads && request.method() != http::verb::post) {
-      auto response = plain_response(http::status::method_not_allowed, "use GET, HEAD or POST");
-      response.set(http::field::allow, "GET, HEAD, POST");
-      return response;
-    }
+    if (!reads && request.method() != http::verb::post)
+      return plain_response(http::status::method_not_allowed, "use GET, HEAD or POST");
     const std::string target(request.target());
     if (!target.starts_with('/')) return plain_response(http::status::bad_request, "the target is not a path");
     const std::size_t question = target.find('?');
@@ -233,11 +375,12 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
     asked.body = std::move(request.body());
     asked.is_local = is_local_;
     ControlResponse answered = handler_(asked);
-    http::response<http::string_body> response;
-    response.result(static_cast<unsigned>(answered.status));
-    response.set(http::field::content_type, answered.content_type);
-    response.body() = std::move(answered.body);
-    return response;
+    if (answered.stream && streams_ >= kControlStreamsMax) {
+      answered.stream->end();
+      return plain_response(http::status::service_unavailable,
+                            "too many streams are being read, " + std::to_string(kControlStreamsMax) + " at most");
+    }
+    return answered;
   }
 
   void warn(const std::string& text) {
@@ -252,7 +395,8 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
   const bool is_local_;
   Acceptor acceptor_;
   asio::steady_timer pause_;
-  std::list<Stream*> streams_;
+  std::list<Session*> sessions_;
+  int streams_ = 0;
   bool is_closed_ = false;
   log::RateLimit warnings_{1, std::chrono::seconds(10)};
   std::string path_;
@@ -388,9 +532,10 @@ struct Exchange {
   http::response_parser<http::string_body> parser;
   const char* stage = "connect";
   error_code error;
+  std::function<bool(std::string_view)> take;  // set: the body is followed
 };
 
-// `exchange` outlives the coroutine: control_request() runs it to its end.
+// `exchange` outlives the coroutine: the caller runs it to its end.
 asio::awaitable<void> perform(Stream stream, Protocol::endpoint endpoint, Exchange* exchange) {
   auto token = redirect_error(use_awaitable, exchange->error);
   co_await stream.async_connect(endpoint, token);
@@ -401,26 +546,32 @@ asio::awaitable<void> perform(Stream stream, Protocol::endpoint endpoint, Exchan
   if (exchange->error && exchange->error != asio::error::broken_pipe) co_return;
   exchange->stage = "receive";
   beast::flat_buffer buffer;
-  co_await http::async_read(stream, buffer, exchange->parser, token);
+  auto& parser = exchange->parser;
+  if (exchange->take) co_await http::async_read_header(stream, buffer, parser, token);
+  if (exchange->error) co_return;
+  if (!exchange->take || parser.get().result() != http::status::ok) {
+    co_await http::async_read(stream, buffer, parser, token);
+    co_return;
+  }
+  stream.expires_never();
+  parser.body_limit(boost::none);
+  while (!parser.is_done()) {
+    co_await http::async_read_some(stream, buffer, parser, token);
+    if (exchange->error) co_return;
+    const std::string piece = std::exchange(parser.get().body(), {});
+    if (!piece.empty() && !exchange->take(piece)) co_return;
+  }
+  exchange->error = http::error::end_of_stream;
 }
 
-}  // namespace
-
-Expected<ControlResponse, std::string> control_request(const std::string& socket_path, const std::string& method,
-                                                       const std::string& target, const std::string& body,
-                                                       Duration timeout) {
+Expected<ControlResponse, std::string> run(const std::string& socket_path, Exchange& exchange, Duration timeout) {
   auto address = unix_address(socket_path);
   if (!address) return Unexpected{socket_path + ": " + address.error()};
-  Exchange exchange;
-  exchange.request.method_string(method);
-  exchange.request.target(target);
   exchange.request.version(11);
   exchange.request.set(http::field::host, "localhost");
   exchange.request.keep_alive(false);
-  exchange.request.body() = body;
   exchange.request.prepare_payload();
   exchange.parser.body_limit(kResponseMax);
-  exchange.parser.skip(method == "HEAD");
 
   asio::io_context io(1);
   Stream stream(io.get_executor());
@@ -437,6 +588,29 @@ Expected<ControlResponse, std::string> control_request(const std::string& socket
   response.content_type = std::string(exchange.parser.get()[http::field::content_type]);
   response.body = std::move(exchange.parser.get().body());
   return response;
+}
+
+}  // namespace
+
+Expected<ControlResponse, std::string> control_request(const std::string& socket_path, const std::string& method,
+                                                       const std::string& target, const std::string& body,
+                                                       Duration timeout) {
+  Exchange exchange;
+  exchange.request.method_string(method);
+  exchange.request.target(target);
+  exchange.request.body() = body;
+  exchange.parser.skip(method == "HEAD");
+  return run(socket_path, exchange, timeout);
+}
+
+Expected<ControlResponse, std::string> control_follow(const std::string& socket_path, const std::string& target,
+                                                      Duration timeout,
+                                                      const std::function<bool(std::string_view)>& take) {
+  Exchange exchange;
+  exchange.request.method(http::verb::get);
+  exchange.request.target(target);
+  exchange.take = take;
+  return run(socket_path, exchange, timeout);
 }
 
 }  // namespace vipair

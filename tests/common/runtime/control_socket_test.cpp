@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <stdexcept>
 #include <thread>
 
@@ -37,7 +38,8 @@ class Running {
   explicit Running(Duration timeout = kControlTimeout, bool with_tcp = false) {
     char name[] = "/tmp/vipair-control-XXXXXX";
     folder_ = ::mkdtemp(name);
-    auto server = ControlServer::listen_unix(io_, path(), echo, timeout);
+    auto handler = [this](const ControlRequest& request) { return handle(request); };
+    auto server = ControlServer::listen_unix(io_, path(), handler, timeout);
     EXPECT_TRUE(server) << server.error();
     server_ = *std::move(server);
     if (with_tcp) {
@@ -63,7 +65,45 @@ class Running {
   std::string path() const { return folder_ + "/control.sock"; }
   IpEndpoint tcp_endpoint() const { return tcp_->local_endpoint(); }
 
+  // Runs on the server's thread; what it returns comes back.
+  template <class Function>
+  auto on_loop(Function function) {
+    std::packaged_task<decltype(function())()> task(std::move(function));
+    auto result = task.get_future();
+    boost::asio::post(io_, [&task] { task(); });
+    return result.get();
+  }
+  // The newest one that was asked for, once there are `count`.
+  std::shared_ptr<ControlStream> stream(std::size_t count = 1) { return newest(streams_, count); }
+  std::shared_ptr<ControlLater> later(std::size_t count = 1) { return newest(laters_, count); }
+
  private:
+  // "/stream" and "/later" are served by the test; the others are echoed.
+  ControlResponse handle(const ControlRequest& request) {
+    if (request.path == "/stream") {
+      ControlResponse response{200, "text/plain", "begin\n"};
+      streams_.push_back(response.stream = std::make_shared<ControlStream>("too slow\n"));
+      return response;
+    }
+    if (request.path == "/later") {
+      ControlResponse response;
+      const Duration limit = std::chrono::milliseconds(request.query == "short" ? 20 : 20'000);
+      laters_.push_back(response.later = std::make_shared<ControlLater>(limit));
+      return response;
+    }
+    return echo(request);
+  }
+  template <class T>
+  T newest(const std::vector<T>& all, std::size_t count) {
+    for (;;) {
+      T found = on_loop([&] { return all.size() >= count ? all.back() : nullptr; });
+      if (found) return found;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
+  std::vector<std::shared_ptr<ControlStream>> streams_;  // of the server's thread
+  std::vector<std::shared_ptr<ControlLater>> laters_;
   std::string folder_;
   boost::asio::io_context io_{1};
   std::unique_ptr<ControlServer> server_, tcp_;
@@ -410,6 +450,203 @@ TEST(ControlSocket, LoopMayEndBeforeTheServer) {
     io.poll();  // a session is half way when everything goes
   }
   std::filesystem::remove_all(folder);
+}
+
+TEST(ControlLater, AnswersInItsOwnTimeWhileOthersAreServed) {
+  Running server;
+  RawClient client(server.path());
+  client.send("POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nGET /a HTTP/1.0\r\n\r\n");
+  auto later = server.later();
+  auto other = control_request(server.path(), "GET", "/b", "", kPatience);
+  ASSERT_TRUE(other) << other.error();
+  server.on_loop([&] {
+    later->answer({409, "text/plain", "no\n"});
+    later->answer({200, "text/plain", "the second does not count\n"});
+  });
+  const std::string answer = client.receive_all();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 409 Conflict\r\n")) << answer;
+  EXPECT_EQ(occurrences(answer, "\r\n\r\nno\n"), 1u) << answer;
+  EXPECT_TRUE(answer.ends_with("GET /a [] 0 local\n")) << answer;
+}
+
+TEST(ControlLater, LimitIsKept) {
+  Running server;
+  auto got = control_request(server.path(), "POST", "/later?short", "", kPatience);
+  ASSERT_TRUE(got) << got.error();
+  EXPECT_EQ(got->status, 504);
+  EXPECT_EQ(got->body, "no answer in time\n");
+  server.on_loop([later = server.later()] { later->answer({}); });  // too late: nobody listens
+}
+
+TEST(ControlLater, ServerOrClientMayGoFirst) {
+  Running server;
+  {
+    RawClient client(server.path());
+    client.send("POST /later HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+    server.on_loop([later = server.later()] {});
+  }
+  server.on_loop([later = server.later()] { later->answer({200, "text/plain", std::string(100'000, 'x')}); });
+  RawClient client(server.path());
+  client.send("POST /later HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+  auto later = server.later(2);
+  server.stop();
+  later->answer({});
+  EXPECT_EQ(client.receive_all(), "");
+}
+
+TEST(ControlStream, SendsEachPieceAsItComesAndEnds) {
+  Running server;
+  RawClient client(server.path());
+  client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+  auto stream = server.stream();
+  EXPECT_EQ(client.receive_until("begin\n"),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nCache-Control: no-store\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n6\r\nbegin\n");
+  for (int i = 0; i < 3; ++i) {
+    server.on_loop([&] { stream->write("piece\n"); });
+    EXPECT_EQ(client.receive_until("piece\n"), "\r\n6\r\npiece\n");
+  }
+  server.on_loop([&] {
+    stream->write("last\n");
+    stream->end();
+    stream->write("in vain\n");
+  });
+  EXPECT_EQ(client.receive_all(), "\r\n5\r\nlast\n\r\n0\r\n\r\n");
+}
+
+TEST(ControlStream, OldClientsGetTheBareBytes) {
+  Running server;
+  RawClient client(server.path());
+  client.send("GET /stream HTTP/1.0\r\n\r\n");
+  auto stream = server.stream();
+  server.on_loop([&] {
+    stream->write("end\n");
+    stream->end();
+  });
+  EXPECT_TRUE(client.receive_all().ends_with("\r\n\r\nbegin\nend\n"));
+}
+
+TEST(ControlStream, HeadOfAStreamIsNoStream) {
+  Running server;
+  RawClient client(server.path());
+  client.send("HEAD /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.receive_all().ends_with("chunked\r\n\r\n"));
+  EXPECT_TRUE(server.on_loop([stream = server.stream()] { return stream->has_ended(); }));
+}
+
+TEST(ControlStream, LivesLongerThanARequestMayTake) {
+  Running server(std::chrono::milliseconds(20));
+  RawClient client(server.path());
+  client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+  auto stream = server.stream();
+  client.receive_until("begin\n");
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  server.on_loop([&] { stream->write("still\n"); });
+  EXPECT_EQ(client.receive_until("still\n"), "\r\n6\r\nstill\n");
+}
+
+TEST(ControlStream, ReaderTooSlowIsCutAndTold) {
+  Running server;
+  RawClient client(server.path());
+  client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+  auto stream = server.stream();
+  client.receive_until("begin\n");
+  const std::string piece(1000, 'x');
+  int written = 0;
+  while (!server.on_loop([&] { return stream->write(piece), stream->has_ended(); })) ++written;
+  EXPECT_GE(written, static_cast<int>(kControlBacklogMax / piece.size()));
+  EXPECT_LT(written, 10'000) << "nothing bounds what a slow reader costs";
+  const std::string rest = client.receive_all();
+  EXPECT_TRUE(rest.ends_with("too slow\n\r\n0\r\n\r\n")) << rest.substr(rest.size() - 100);
+}
+
+TEST(ControlStream, ReaderThatStopsReadingIsDropped) {
+  Running server(std::chrono::milliseconds(20));
+  RawClient client(server.path());
+  client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+  auto stream = server.stream();
+  client.receive_until("begin\n");
+  const std::string piece(1000, 'x');
+  for (int i = 0; i < 20'000 && !server.on_loop([&] { return stream->write(piece), stream->has_ended(); }); ++i)
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  EXPECT_TRUE(server.on_loop([&] { return stream->has_ended(); }));
+}
+
+TEST(ControlStream, EndsWhenTheClientGoes) {
+  Running server;
+  {
+    RawClient client(server.path());
+    client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    server.stream();
+    client.receive_until("begin\n");
+  }
+  auto stream = server.stream();
+  for (int i = 0; i < 20'000 && !server.on_loop([&] { return stream->has_ended(); }); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_TRUE(server.on_loop([&] { return stream->has_ended(); }));
+}
+
+TEST(ControlStream, ManyReadersLeaveRoomForOthers) {
+  Running server;
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < kControlStreamsMax; ++i) {
+    clients.push_back(std::make_unique<RawClient>(server.path()));
+    clients.back()->send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    clients.back()->receive_until("begin\n");
+  }
+  auto got = control_request(server.path(), "GET", "/stream", "", kPatience);
+  ASSERT_TRUE(got) << got.error();
+  EXPECT_EQ(got->status, 503);
+  EXPECT_EQ(got->body, "too many streams are being read, 16 at most\n");
+  got = control_request(server.path(), "GET", "/status", "", kPatience);
+  ASSERT_TRUE(got) << got.error();
+  EXPECT_EQ(got->status, 200);
+  clients.pop_back();
+  for (int i = 0; i < 20'000; ++i) {  // its place becomes free
+    RawClient next(server.path());
+    next.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    if (next.receive_until("\r\n").ends_with("200 OK\r\n")) return;
+  }
+  FAIL() << "the place of a reader that went is not free";
+}
+
+TEST(ControlStream, StopEndsEveryStream) {
+  Running server;
+  RawClient waiting(server.path());
+  waiting.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+  waiting.receive_until("begin\n");
+  auto stream = server.stream();
+  server.stop();
+  EXPECT_EQ(waiting.receive_all(), "\r\n");
+  EXPECT_TRUE(stream->has_ended());
+  stream->write("in vain");
+}
+
+TEST(ControlFollow, GetsThePiecesUntilItHasEnough) {
+  Running server;
+  std::string seen;
+  auto got = control_follow(server.path(), "/stream", kPatience, [&](std::string_view piece) {
+    seen += piece;
+    if (seen == "begin\n") server.on_loop([stream = server.stream()] { stream->write("more\n"); });
+    return !seen.ends_with("more\n");
+  });
+  ASSERT_TRUE(got) << got.error();
+  EXPECT_EQ(got->status, 200);
+  EXPECT_EQ(seen, "begin\nmore\n");
+}
+
+TEST(ControlFollow, EndOfTheStreamIsAnErrorAndARefusalIsNone) {
+  Running server;
+  auto got = control_follow(server.path(), "/stream", kPatience, [&](std::string_view) {
+    server.on_loop([stream = server.stream()] { stream->end(); });
+    return true;
+  });
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error(), server.path() + ": receive: end of stream");
+  got = control_follow(server.path(), "/none", kPatience, [](std::string_view) { return true; });
+  ASSERT_TRUE(got) << got.error();
+  EXPECT_EQ(got->status, 404);
+  EXPECT_EQ(got->body, "no such page\n");
 }
 
 TEST(ControlRequest, FailureNamesSocketStageAndCause) {
