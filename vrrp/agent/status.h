@@ -50,6 +50,20 @@ struct Status {
   std::vector<std::string> warnings;  // what an operator should look at
 };
 
+// A change of role, for whoever is to be told of it: GET /events and the notify program.
+struct RoleChange {
+  std::string router;  // its name: "web"
+  IpFamily family = IpFamily::ipv4;
+  std::string interface;
+  int vrid = 0;
+  std::string from, to;          // as RouterStatus::state
+  std::string reason;            // a word, as RouterStatus::reason
+  std::string text;              // what was seen, which rule decided
+  std::string phase = "change";  // "pre_release": about to give up the addresses; "post_acquire": holds them now
+  std::vector<std::string> addresses;
+  std::optional<RouterStatus::Peer> peer;
+};
+
 // One line of the journal: a change of role with its cause, or something else worth telling.
 struct JournalEntry {
   TimePoint at;
@@ -57,6 +71,7 @@ struct JournalEntry {
   std::string router;  // "web/ipv4", empty for the agent as a whole
   std::string event;   // "state" "refused" "claim_failed" "peer_seen" …
   std::string text;    // a sentence: what was seen, which rule decided
+  std::optional<RoleChange> change = std::nullopt;
 };
 
 }  // namespace vipair::vrrp

@@ -236,8 +236,10 @@ void VirtualRouter::note(TimePoint now, const State& before, const Transition& t
   reason_ = transition.reason;
   since_ = now;
   if (is_active()) ++counters_.active_transitions;
-  tell(now, Level::info, "state",
-       std::string(name_of(before)) + " → " + name_of(state_) + ": " + explain(now, transition.reason));
+  RoleChange change = role_change(told_role_, explain(now, transition.reason));
+  told_role_ = change.to;
+  std::string text = change.from + " → " + change.to + ": " + change.text;
+  surroundings_.journal.add({now, Level::info, label_, "state", std::move(text), std::move(change)});
 }
 
 bool VirtualRouter::perform(TimePoint now, const std::vector<Action>& actions) {
@@ -394,6 +396,23 @@ std::string VirtualRouter::explain(TimePoint now, Reason reason) const {
   return to_string(reason);
 }
 
+RoleChange VirtualRouter::role_change(std::string from, std::string text) const {
+  RoleChange change;
+  change.router = config_.name;
+  change.family = config_.key.family;
+  change.interface = config_.key.interface;
+  change.vrid = config_.key.vrid;
+  change.from = std::move(from);
+  RouterStatus now = status();
+  change.to = std::move(now.state);
+  change.reason = std::move(now.reason);
+  change.text = std::move(text);
+  if (is_active()) change.phase = "post_acquire";
+  change.addresses = std::move(now.addresses);
+  change.peer = std::move(now.peer);
+  return change;
+}
+
 void VirtualRouter::tell(TimePoint now, Level level, std::string event, std::string text) const {
   surroundings_.journal.add({now, level, label_, std::move(event), std::move(text)});
 }
@@ -443,6 +462,10 @@ RouterStatus VirtualRouter::status() const {
     status.counters.emplace_back(counter_name(static_cast<DropReason>(i)), counters_.dropped[i]);
   }
   return status;
+}
+
+PeerReport VirtualRouter::report(TimePoint now) const {
+  return {name_of(state_), config_.priority, 0, faults_.empty(), now};
 }
 
 std::vector<std::string> VirtualRouter::warnings() const {

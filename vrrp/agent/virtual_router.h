@@ -14,6 +14,7 @@
 #include "common/base/time.h"
 #include "vrrp/agent/host.h"
 #include "vrrp/agent/journal.h"
+#include "vrrp/agent/peer_report.h"
 #include "vrrp/agent/status.h"
 #include "vrrp/core/advertisement.h"
 #include "vrrp/core/reload.h"
@@ -73,6 +74,7 @@ class VirtualRouter {
   bool is_stopped() const;  // holds nothing and takes no part
   void add_to(LastWill& will) const;
   RouterStatus status() const;
+  PeerReport report(TimePoint now) const;  // of this node's instance, for the peer
   std::vector<std::string> warnings() const;
 
  private:
@@ -116,6 +118,7 @@ class VirtualRouter {
   void introduce();
   OutgoingAdvertisement advertisement(std::uint8_t priority) const;
   std::string explain(TimePoint now, Reason reason) const;
+  RoleChange role_change(std::string from, std::string text) const;
   void tell(TimePoint now, JournalEntry::Level level, std::string event, std::string text) const;
   void tell_at_most(RateLimit& limit, TimePoint now, JournalEntry::Level level, std::string event,
                     std::string text) const;
@@ -130,6 +133,7 @@ class VirtualRouter {
   AddressSet held_;
   Reason reason_ = Reason::none;
   TimePoint since_;
+  std::string told_role_ = "initialize";  // of the last change of role
   std::optional<Neighbour> neighbour_;
   Counters counters_;
 

@@ -162,6 +162,33 @@ TEST_F(AgentTest, EachChangeOfStateSaysWhyInASentence) {
               ElementsAre(HasSubstr("the last advertisement came from 192.0.2.12 321 ms ago")));
 }
 
+TEST_F(AgentTest, EachChangeOfRoleIsToldAsAValue) {
+  start();
+  hear_priority(250);
+  lan_.run_for(400ms);
+  lan_.set_link(node_, false);
+  std::vector<RoleChange> changes;
+  for (const JournalEntry& entry : agent().take_journal()) {
+    if (entry.change) changes.push_back(*entry.change);
+  }
+  ASSERT_EQ(changes.size(), 3u);
+  const RoleChange& active = changes[1];
+  EXPECT_EQ(active.router, "web");
+  EXPECT_EQ(active.family, IpFamily::ipv4);
+  EXPECT_EQ(active.interface, "eth0");
+  EXPECT_EQ(active.vrid, 51);
+  EXPECT_EQ(active.from + " " + active.to, "backup active");
+  EXPECT_EQ(active.reason, "active_down_timer");
+  EXPECT_THAT(active.text, HasSubstr("the last advertisement came from 192.0.2.12"));
+  EXPECT_EQ(active.phase, "post_acquire");
+  EXPECT_THAT(active.addresses, ElementsAre("192.0.2.100/24"));
+  ASSERT_TRUE(active.peer);
+  EXPECT_EQ(active.peer->priority, 250);
+  EXPECT_EQ(changes[2].from + " " + changes[2].to, "active fault");
+  EXPECT_EQ(changes[2].phase, "change");
+  EXPECT_THAT(changes[2].text, HasSubstr("eth0"));
+}
+
 TEST_F(AgentTest, Ipv6InstanceClaimsItsLinkLocalAddressFirst) {
   router().addresses = {prefix("2001:db8::100/64")};
   start();
@@ -409,7 +436,7 @@ TEST_F(AgentTest, DyingProxyHandsOverAtOnceAndKeepsTheAddressesUntilThePeerIsHea
   EXPECT_EQ(host().calls.back(), "linger 192.0.2.100/24");
   EXPECT_EQ(agent().role(), NodeRole::standby);
   EXPECT_THAT(take_texts("state"), ElementsAre("active → yielding: proxy: not connected",
-                                               "yielding → initialize: 192.0.2.12 is heard as the new Active"));
+                                               "yielding → fault: 192.0.2.12 is heard as the new Active"));
 }
 
 TEST_F(AgentTest, ReplacedInterfaceIsStartedAfresh) {
