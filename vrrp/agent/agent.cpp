@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/base/assert.h"
+#include "vrrp/agent/group.h"
 #include "vrrp/agent/instances.h"
 #include "vrrp/agent/journal.h"
 #include "vrrp/agent/virtual_router.h"
@@ -29,6 +30,7 @@ struct Agent::Impl {
   Host& host;
   Journal journal;
   std::vector<std::unique_ptr<VirtualRouter>> routers;  // of the configuration, and retired ones that still hold
+  std::vector<std::unique_ptr<Group>> groups;           // none is empty
   std::map<std::string, InterfaceInfo> interfaces;
   std::optional<ProxyReport> proxy;
   bool is_stopping = false;
@@ -52,7 +54,8 @@ struct Agent::Impl {
     return found == routers.end() ? nullptr : found->get();
   }
 
-  void start(TimePoint now, InstanceConfig instance) {
+  // In no group as yet.
+  VirtualRouter& start(TimePoint now, InstanceConfig instance) {
     VirtualRouter::Surroundings surroundings{
         host, journal, [this] { update_will(); },
         [this](const VirtualRouter& asking, const std::vector<IpPrefix>& addresses) {
@@ -63,6 +66,32 @@ struct Agent::Impl {
     apply_proxy(now, router);
     auto interface = interfaces.find(router.config().key.interface);
     if (interface != interfaces.end()) router.on_interface(now, interface->second);
+    return router;
+  }
+
+  void retire(TimePoint now, VirtualRouter& router) {
+    groups.push_back(std::make_unique<Group>(router.label()));
+    groups.back()->split_off(router);
+    router.raise(now, FaultSource::stopping, "removed from the configuration");
+  }
+
+  // Puts together what belongs together. A group whose members stay is not touched.
+  void regroup(TimePoint now, const std::vector<const VirtualRouter*>& newcomers) {
+    std::map<std::string, std::vector<VirtualRouter*>> wanted;
+    for (const auto& router : routers) {
+      if (!router->has_fault(FaultSource::stopping)) wanted[group_name(router->config())].push_back(router.get());
+    }
+    for (const auto& [name, members] : wanted) {
+      const Group* running = members.front()->group();
+      if (running && running->is_of(name, members)) continue;
+      groups.push_back(std::make_unique<Group>(name));
+      groups.back()->form(now, members, newcomers);
+    }
+    forget_empty_groups();
+  }
+
+  void forget_empty_groups() {
+    std::erase_if(groups, [](const auto& group) { return group->members().empty(); });
   }
 
   void apply_proxy(TimePoint now, VirtualRouter& router) {
@@ -94,11 +123,12 @@ struct Agent::Impl {
   // Retired routers go when they hold nothing any more; in a stop that is all of them, and they stay for status.
   void forget_retired() {
     if (is_stopping) return;
-    routers.erase(std::remove_if(routers.begin(), routers.end(),
-                                 [](const auto& router) {
-                                   return router->has_fault(FaultSource::stopping) && router->is_stopped();
-                                 }),
-                  routers.end());
+    const auto erased = std::erase_if(routers, [](const auto& router) {
+      const bool is_over = router->has_fault(FaultSource::stopping) && router->is_stopped();
+      if (is_over) router->group()->remove(*router);
+      return is_over;
+    });
+    if (erased > 0) forget_empty_groups();
   }
 
   void refuse(TimePoint now, DropReason reason, const DatagramInfo& info) {
@@ -116,7 +146,10 @@ struct Agent::Impl {
 };
 
 Agent::Agent(Config config, Host& host, TimePoint now) : impl_(std::make_unique<Impl>(std::move(config), host)) {
-  for (InstanceConfig& instance : instances_of(impl_->config)) impl_->start(now, std::move(instance));
+  std::vector<const VirtualRouter*> all;
+  for (InstanceConfig& instance : instances_of(impl_->config))
+    all.push_back(&impl_->start(now, std::move(instance)));
+  impl_->regroup(now, all);
 }
 
 Agent::~Agent() = default;
@@ -174,18 +207,21 @@ void Agent::reload(TimePoint now, Config config) {
   for (const InstanceKey& key : difference.removed) {
     VirtualRouter* router = impl.find(key);
     VIPAIR_ASSERT(router, "every configured instance runs");
-    router->raise(now, FaultSource::stopping, "removed from the configuration");
+    impl.retire(now, *router);
   }
+  std::map<VirtualRouter*, bool> changed;  // and whether it has an address to announce
   for (const InstanceChange& change : difference.changed) {
     VirtualRouter* router = impl.find(change.config.key);
     VIPAIR_ASSERT(router, "every configured instance runs");
     router->change(now, change);
     impl.apply_proxy(now, *router);
+    changed[router] = !change.added.empty();
   }
+  std::vector<const VirtualRouter*> newcomers;
   for (const InstanceConfig& instance : difference.added) {
     VirtualRouter* retired = impl.find(instance.key);
     if (!retired) {
-      impl.start(now, instance);
+      newcomers.push_back(&impl.start(now, instance));
       continue;
     }
     const auto before = retired->config().addresses();
@@ -193,7 +229,12 @@ void Agent::reload(TimePoint now, Config config) {
     retired->change(now, {instance, without(after, before), without(before, after)});
     impl.apply_proxy(now, *retired);
     retired->clear(now, FaultSource::stopping);
+    newcomers.push_back(retired);
   }
+  impl.regroup(now, newcomers);
+  std::map<Group*, bool> reconfigured;
+  for (const auto& [router, announce] : changed) reconfigured[router->group()] |= announce;
+  for (const auto& [group, announce] : reconfigured) group->configured(now, announce);
   impl.forget_retired();
   impl.journal.add({now, JournalEntry::Level::info, "", "reload",
                     "configuration loaded: " + std::to_string(difference.added.size()) + " instances added, " +
@@ -203,7 +244,7 @@ void Agent::reload(TimePoint now, Config config) {
 
 void Agent::shutdown(TimePoint now) {
   impl_->is_stopping = true;
-  for (const auto& router : impl_->routers) router->raise(now, FaultSource::stopping, "the agent stops");
+  for (const auto& group : impl_->groups) group->raise(now, FaultSource::stopping, "the agent stops");
 }
 
 bool Agent::is_stopped() const {

@@ -6,6 +6,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/overloaded.h"
+#include "vrrp/agent/group.h"
 #include "vrrp/core/announcement.h"
 #include "vrrp/core/timers.h"
 
@@ -100,8 +101,7 @@ void VirtualRouter::accept(TimePoint now, const ReceivedPacket& packet, const De
     tell_at_most(address_list_limit_, now, Level::warn, "address_list",
                  packet.source.to_string() + " advertises other addresses than this node is configured with");
   }
-  const bool is_known = neighbour_ && neighbour_->address == packet.source &&
-                        now - neighbour_->heard <= longest_active_down_interval(neighbour_->advertised_interval);
+  const bool is_known = neighbour_ && neighbour_->address == packet.source && hears_somebody(now);
   if (!is_known) {
     tell_at_most(neighbour_limit_, now, Level::info, "peer_seen",
                  packet.source.to_string() + " is heard with priority " + std::to_string(advertisement.priority));
@@ -155,16 +155,20 @@ void VirtualRouter::on_address_removed(TimePoint now, int interface_index, const
 }
 
 void VirtualRouter::raise(TimePoint now, FaultSource source, std::string text) {
-  const bool was_healthy = faults_.empty();
-  if (!faults_.raise(source, text)) return;
-  if (source != FaultSource::stopping) tell(now, Level::warn, "fault", std::move(text));
-  if (was_healthy) handle(now, Shutdown{});
+  const bool was_healthy = is_group_healthy();
+  if (note_fault(now, source, text) && was_healthy) handle(now, Shutdown{});
+}
+
+bool VirtualRouter::note_fault(TimePoint now, FaultSource source, const std::string& text) {
+  if (!faults_.raise(source, text)) return false;
+  if (source != FaultSource::stopping) tell(now, Level::warn, "fault", text);
+  return true;
 }
 
 void VirtualRouter::clear(TimePoint now, FaultSource source) {
   if (!faults_.clear(source)) return;
   if (source == FaultSource::claim) claim_retry_at_.reset();
-  if (faults_.empty()) handle(now, Startup{});
+  if (is_group_healthy()) handle(now, Startup{});
 }
 
 void VirtualRouter::on_time(TimePoint now) {
@@ -178,11 +182,12 @@ void VirtualRouter::on_time(TimePoint now) {
     introduce();
     if (introductions_->sent >= kIntroductions) introductions_.reset();
   }
-  handle(now, TimeReached{});
+  const auto deadline = vrrp::next_deadline(state());
+  if (deadline && now >= *deadline) handle(now, TimeReached{});
 }
 
 std::optional<TimePoint> VirtualRouter::next_deadline() const {
-  auto earliest = vrrp::next_deadline(state_);
+  auto earliest = vrrp::next_deadline(state());
   const auto introduce_at = introductions_ ? std::optional(introductions_->next_at) : std::nullopt;
   for (const auto& deadline : {claim_retry_at_, reclaim_at_, introduce_at}) {
     if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
@@ -198,66 +203,78 @@ void VirtualRouter::change(TimePoint now, const InstanceChange& change) {
     return handle(now, ClaimFailed{});
   if (holds_addresses() && !change.removed.empty()) release(change.removed, ReleaseMode::immediate);
   clear(now, FaultSource::claim);
-  handle(now, ParametersChanged{!change.added.empty()});
   if (holds_addresses()) surroundings_.will_changed();
 }
 
 // ---- what is decided, and done ----
 
-void VirtualRouter::handle(TimePoint now, Event event) {
-  for (std::optional<Event> next = std::move(event); next;) {
-    Transition transition = step(parameters(), state_, *next, now);
-    const State before = std::exchange(state_, transition.next);
-    note(now, before, transition);
-    next.reset();
-    if (!perform(now, transition.actions)) next = ClaimFailed{};  // which claims nothing: no third round
-  }
-  if (!is_active()) reclaim_at_.reset();
+const State& VirtualRouter::state() const {
+  static const State kNoPart = Initialize{};
+  return group_ ? group_->state() : kNoPart;
 }
 
-void VirtualRouter::note(TimePoint now, const State& before, const Transition& transition) {
-  switch (transition.reason) {
+bool VirtualRouter::is_group_healthy() const { return group_ ? group_->is_healthy() : is_healthy(); }
+
+void VirtualRouter::handle(TimePoint now, Event event) {
+  if (group_) group_->handle(now, *this, std::move(event));
+}
+
+bool VirtualRouter::hears_somebody(TimePoint now) const {
+  return neighbour_ && now - neighbour_->heard <= longest_active_down_interval(neighbour_->advertised_interval);
+}
+
+std::optional<IpAddress> VirtualRouter::relay_address() const {
+  return neighbour_ ? std::optional(neighbour_->address) : config_.peer;
+}
+
+void VirtualRouter::count(TimePoint now, Reason reason) {
+  switch (reason) {
     case Reason::outranked:
       ++counters_.lower_priority_discarded;
-      tell_at_most(outranked_limit_, now, Level::debug, "outranked", explain(now, transition.reason));
+      tell_at_most(outranked_limit_, now, Level::debug, "outranked", explain(now, reason));
       break;
     case Reason::second_active:
       ++counters_.second_active_heard;
-      tell_at_most(second_active_limit_, now, Level::warn, "second_active", explain(now, transition.reason));
+      tell_at_most(second_active_limit_, now, Level::warn, "second_active", explain(now, reason));
       break;
     case Reason::late_wakeup:
       ++counters_.late_wakeups;
-      tell(now, Level::warn, "late_wakeup", explain(now, transition.reason));
+      tell(now, Level::warn, "late_wakeup", explain(now, reason));
       break;
     default:
       break;
   }
-  if (before.index() == state_.index()) return;
-  reason_ = transition.reason;
-  since_ = now;
-  if (is_active()) ++counters_.active_transitions;
-  RoleChange change = role_change(told_role_, explain(now, transition.reason));
-  told_role_ = change.to;
-  std::string text = change.from + " → " + change.to + ": " + change.text;
-  surroundings_.journal.add({now, Level::info, label_, "state", std::move(text), std::move(change)});
 }
 
-bool VirtualRouter::perform(TimePoint now, const std::vector<Action>& actions) {
-  for (const Action& action : actions) {
-    const bool done = std::visit(
-        overloaded{
-            [&](const ClaimAddresses& wanted) { return claim(now, config_.addresses(), wanted.relay_to); },
-            [&](const SendAdvertisement& wanted) { return send(now, wanted.priority), true; },
-            [&](const AnnounceAddresses&) { return announce(), true; },
-            [&](const ReleaseAddresses& wanted) {
-              const std::vector<IpPrefix> all = held_.addresses;
-              return release(all, wanted.mode), true;
-            },
-        },
-        action);
-    if (!done) return false;
-  }
-  return true;
+void VirtualRouter::note(TimePoint now, Reason reason, const std::string& text) {
+  if (!is_active()) reclaim_at_.reset();
+  if (std::exchange(noted_state_, state().index()) == state().index()) return;
+  reason_ = reason;
+  since_ = now;
+  if (is_active()) ++counters_.active_transitions;
+  RoleChange change = role_change(text);
+  told_role_ = change.to;
+  std::string line = change.from + " → " + change.to + ": " + text;
+  surroundings_.journal.add({now, Level::info, label_, "state", std::move(line), std::move(change)});
+}
+
+bool VirtualRouter::perform(TimePoint now, const Action& action) {
+  return std::visit(
+      overloaded{
+          [&](const ClaimAddresses& wanted) { return claim(now, config_.addresses(), wanted.relay_to); },
+          [&](const SendAdvertisement& wanted) { return send(now, wanted.priority), true; },
+          [&](const AnnounceAddresses&) { return announce(), true; },
+          [&](const ReleaseAddresses& wanted) {
+            const std::vector<IpPrefix> all = held_.addresses;
+            return release(all, wanted.mode), true;
+          },
+      },
+      action);
+}
+
+void VirtualRouter::resign(TimePoint now) {
+  perform(now, SendAdvertisement{kPriorityResigned});
+  perform(now, ReleaseAddresses{config_.is_pair ? ReleaseMode::lingering : ReleaseMode::immediate});
 }
 
 // The will speaks of the addresses before they are there: whatever happens in between, they do not stay behind.
@@ -336,7 +353,7 @@ OutgoingAdvertisement VirtualRouter::advertisement(std::uint8_t priority) const 
   return {index, *source_, destination, encode(advertisement, *source_, destination, checksum)};
 }
 
-bool VirtualRouter::is_stopped() const { return std::holds_alternative<Initialize>(state_) && !holds_addresses(); }
+bool VirtualRouter::is_stopped() const { return std::holds_alternative<Initialize>(state()) && !holds_addresses(); }
 
 // The peer takes the death for a move like any other, and relays.
 void VirtualRouter::add_to(LastWill& will) const {
@@ -386,6 +403,7 @@ std::string VirtualRouter::explain(TimePoint now, Reason reason) const {
       return who + " is Active as well, with priority " + its + " below ours of " + own + ": answered";
     case Reason::outranked:
       return who + " is Active with priority " + its + " below ours of " + own;
+    case Reason::sync_group:
     case Reason::none:
     case Reason::address_lost:
     case Reason::accepted:
@@ -396,20 +414,23 @@ std::string VirtualRouter::explain(TimePoint now, Reason reason) const {
   return to_string(reason);
 }
 
-RoleChange VirtualRouter::role_change(std::string from, std::string text) const {
+std::string VirtualRouter::role() const {
+  return std::holds_alternative<Initialize>(state()) && !is_group_healthy() ? "fault" : name_of(state());
+}
+
+RoleChange VirtualRouter::role_change(std::string text) const {
   RoleChange change;
   change.router = config_.name;
   change.family = config_.key.family;
   change.interface = config_.key.interface;
   change.vrid = config_.key.vrid;
-  change.from = std::move(from);
-  RouterStatus now = status();
-  change.to = std::move(now.state);
-  change.reason = std::move(now.reason);
+  change.from = told_role_;
+  change.to = role();
+  change.reason = to_string(reason_);
   change.text = std::move(text);
   if (is_active()) change.phase = "post_acquire";
-  change.addresses = std::move(now.addresses);
-  change.peer = std::move(now.peer);
+  for (const IpPrefix& prefix : config_.addresses()) change.addresses.push_back(prefix.to_string());
+  change.peer = peer_status();
   return change;
 }
 
@@ -425,22 +446,27 @@ void VirtualRouter::tell_at_most(RateLimit& limit, TimePoint now, Level level, s
   tell(now, level, std::move(event), std::move(text));
 }
 
+std::optional<RouterStatus::Peer> VirtualRouter::peer_status() const {
+  if (!neighbour_) return std::nullopt;
+  return RouterStatus::Peer{neighbour_->address.to_string(), neighbour_->priority, neighbour_->heard};
+}
+
 RouterStatus VirtualRouter::status() const {
   RouterStatus status;
   status.name = config_.name;
   status.interface = config_.key.interface;
   status.vrid = config_.key.vrid;
   status.family = config_.key.family;
-  status.state = std::holds_alternative<Initialize>(state_) && !faults_.empty() ? "fault" : name_of(state_);
+  status.state = role();
   status.reason = to_string(reason_);
   status.since = since_;
   status.priority = config_.priority;
   status.effective_priority = config_.priority;
   status.faults = faults_.texts();
+  if (auto elsewhere = group_ ? group_->fault_elsewhere(*this) : std::nullopt)
+    status.faults.push_back(std::move(*elsewhere));
   for (const IpPrefix& prefix : config_.addresses()) status.addresses.push_back(prefix.to_string());
-  if (neighbour_) {
-    status.peer = RouterStatus::Peer{neighbour_->address.to_string(), neighbour_->priority, neighbour_->heard};
-  }
+  status.peer = peer_status();
   status.counters = {
       {"active_transitions", counters_.active_transitions},
       {"received_advertisements", counters_.received_advertisements},
@@ -465,7 +491,7 @@ RouterStatus VirtualRouter::status() const {
 }
 
 PeerReport VirtualRouter::report(TimePoint now) const {
-  return {name_of(state_), config_.priority, 0, faults_.empty(), now};
+  return {name_of(state()), config_.priority, 0, is_group_healthy(), now};
 }
 
 std::vector<std::string> VirtualRouter::warnings() const {

@@ -1,7 +1,7 @@
 #pragma once
-// One VRRP instance at work: one family of one virtual router on one interface. It feeds step() with what happened,
-// performs the actions through Host, and remembers what the state machine need not know: faults, counters, the
-// neighbour, what is held. Owned by the Agent, whose thread calls it.
+// One VRRP instance at work: one family of one virtual router on one interface. It tells its group what happened,
+// performs through Host what the group decides, and remembers what the state machine need not know: faults,
+// counters, the neighbour, what is held. Owned by the Agent, whose thread calls it.
 
 #include <array>
 #include <chrono>
@@ -37,6 +37,8 @@ inline constexpr Duration kReclaimFightForgotten = std::chrono::seconds(60);
 // dead.
 inline constexpr int kIntroductions = 4;
 
+class Group;
+
 class VirtualRouter {
  public:
   struct Surroundings {
@@ -48,7 +50,10 @@ class VirtualRouter {
     std::function<std::vector<IpPrefix>(const VirtualRouter&, const std::vector<IpPrefix>&)> held_by_no_other;
   };
 
+  // Until it joins a group it notes what it is told and takes no part.
   VirtualRouter(InstanceConfig config, Surroundings surroundings, TimePoint now);
+  VirtualRouter(const VirtualRouter&) = delete;
+  VirtualRouter& operator=(const VirtualRouter&) = delete;
 
   const InstanceConfig& config() const { return config_; }
   const std::string& label() const { return label_; }  // "web/ipv4"
@@ -63,10 +68,13 @@ class VirtualRouter {
   void raise(TimePoint now, FaultSource source, std::string text);
   void clear(TimePoint now, FaultSource source);
   bool has_fault(FaultSource source) const { return faults_.has(source); }
+  bool is_healthy() const { return faults_.empty(); }
+  const FaultSet& faults() const { return faults_; }
   void on_time(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
 
-  // To a new configuration of the same key. Counters and role survive; addresses that stay are not touched.
+  // To a new configuration of the same key, which the group is to be told of. Counters and role survive; addresses
+  // that stay are not touched.
   void change(TimePoint now, const InstanceChange& change);
 
   bool holds_addresses() const { return !held_.addresses.empty(); }
@@ -76,6 +84,23 @@ class VirtualRouter {
   RouterStatus status() const;
   PeerReport report(TimePoint now) const;  // of this node's instance, for the peer
   std::vector<std::string> warnings() const;
+
+  // ---- for its group ----
+
+  Group* group() const { return group_; }
+  const State& state() const;
+  void join(Group& group) { group_ = &group; }
+  Parameters parameters() const;
+  bool hears_somebody(TimePoint now) const;
+  std::optional<IpAddress> relay_address() const;  // of the other node, on this network
+  bool note_fault(TimePoint now, FaultSource source, const std::string& text);  // without telling the group
+  // Something was decided; the role is another one now.
+  void count(TimePoint now, Reason reason);
+  void note(TimePoint now, Reason reason, const std::string& text);
+  std::string explain(TimePoint now, Reason reason) const;
+  // False: the claim failed.
+  bool perform(TimePoint now, const Action& action);
+  void resign(TimePoint now);
 
  private:
   struct Counters {
@@ -105,20 +130,19 @@ class VirtualRouter {
     bool lists_other_addresses = false;  // than we do
   };
 
-  Parameters parameters() const;
-  bool is_active() const { return std::holds_alternative<Active>(state_); }
+  bool is_group_healthy() const;
+  bool is_active() const { return std::holds_alternative<Active>(state()); }
   void accept(TimePoint now, const ReceivedPacket& packet, const DecodedAdvertisement& decoded);
   void handle(TimePoint now, Event event);
-  void note(TimePoint now, const State& before, const Transition& transition);
-  bool perform(TimePoint now, const std::vector<Action>& actions);
   bool claim(TimePoint now, const std::vector<IpPrefix>& addresses, std::optional<IpAddress> relay_to);
   void release(const std::vector<IpPrefix>& addresses, ReleaseMode mode);
   void send(TimePoint now, std::uint8_t priority);
   void announce();
   void introduce();
   OutgoingAdvertisement advertisement(std::uint8_t priority) const;
-  std::string explain(TimePoint now, Reason reason) const;
-  RoleChange role_change(std::string from, std::string text) const;
+  std::string role() const;
+  RoleChange role_change(std::string text) const;
+  std::optional<RouterStatus::Peer> peer_status() const;
   void tell(TimePoint now, JournalEntry::Level level, std::string event, std::string text) const;
   void tell_at_most(RateLimit& limit, TimePoint now, JournalEntry::Level level, std::string event,
                     std::string text) const;
@@ -128,12 +152,13 @@ class VirtualRouter {
   std::string label_;
   InterfaceInfo interface_;          // index 0 until it is known
   std::optional<IpAddress> source_;  // of our advertisements: the last known one, a resignation must get out
-  State state_;
+  Group* group_ = nullptr;
   FaultSet faults_;
   AddressSet held_;
   Reason reason_ = Reason::none;
   TimePoint since_;
-  std::string told_role_ = "initialize";  // of the last change of role
+  std::size_t noted_state_ = State().index();
+  std::string told_role_ = "initialize";
   std::optional<Neighbour> neighbour_;
   Counters counters_;
 

@@ -168,7 +168,7 @@ Transition on_advert(const Parameters& parameters, const Active& state, const Ad
   if (advert.priority == kPriorityResigned) return answer(parameters, state, now, Reason::answered);
 
   if (advert.priority > parameters.priority) return yield_to(parameters, advert, now, Reason::higher_priority);
-  if (advert.priority == parameters.priority && advert.source > parameters.source) {
+  if (advert.priority == parameters.priority && advert.decides_ties && advert.source > parameters.source) {
     return yield_to(parameters, advert, now, Reason::higher_address);
   }
   const bool slept = state.is_listening || was_declared_dead(parameters, state, now);
@@ -307,6 +307,8 @@ const char* to_string(Reason reason) {
       return "late_wakeup";
     case Reason::silent_too_long:
       return "silent_too_long";
+    case Reason::sync_group:
+      return "sync_group";
     case Reason::parameters_changed:
       return "parameters_changed";
   }

@@ -27,6 +27,7 @@ struct AdvertReceived {  // passed every receive check, not our own
   IpAddress source;
   std::uint8_t priority = 0;
   Centiseconds max_advertise_interval{};
+  bool decides_ties = true;  // between equal priorities, by the addresses on this network
 };
 struct ParametersChanged {  // `parameters` are the new ones already
   bool announce = false;    // an address was added or the MAC changed: the LAN has to learn it
@@ -76,6 +77,7 @@ enum class Reason {
   answered,         // Active: somebody resigned or asked with priority 0
   late_wakeup,      // slept for too long to trust the silence: listening first
   silent_too_long,  // Active: slept so long that the other one has taken over by right
+  sync_group,       // the rest of its group has this role
   parameters_changed,
 };
 const char* to_string(Reason reason);  // "active_down_timer" …

@@ -3,6 +3,7 @@
 #include "vrrp/agent/virtual_router.h"
 
 #include "tests/vrrp/agent/simulated_lan.h"
+#include "vrrp/agent/group.h"
 #include "vrrp/core/timers.h"
 
 namespace vipair::vrrp {
@@ -25,12 +26,13 @@ class VirtualRouterTest : public testing::Test {
     interface_.is_up = true;
     interface_.primary_v4 = SimulatedLan::v4_of(11);
   }
-  VirtualRouter make() {
-    return VirtualRouter(
-        config_,
-        {host_, journal_, [this] { update_will(); },
-         [this](const VirtualRouter&, const std::vector<IpPrefix>& all) { return without(all, others_); }},
-        now_);
+  VirtualRouter& make() {
+    VirtualRouter::Surroundings surroundings{
+        host_, journal_, [this] { update_will(); },
+        [this](const VirtualRouter&, const std::vector<IpPrefix>& all) { return without(all, others_); }};
+    router_.emplace(config_, std::move(surroundings), now_);
+    group_.form(now_, {&*router_}, {&*router_});
+    return *router_;
   }
   void update_will() {
     ++will_changes_;
@@ -38,7 +40,7 @@ class VirtualRouterTest : public testing::Test {
     if (router_) router_->add_to(host_.will);
   }
   VirtualRouter& active_router() {
-    router_.emplace(make());
+    make();
     router_->on_interface(now_, interface_);
     now_ = *router_->next_deadline();
     router_->on_time(now_);
@@ -54,10 +56,11 @@ class VirtualRouterTest : public testing::Test {
   std::vector<IpPrefix> others_;
   int will_changes_ = 0;
   std::optional<VirtualRouter> router_;
+  Group group_{"web"};
 };
 
 TEST_F(VirtualRouterTest, TakesNoPartBeforeItsInterfaceIsKnown) {
-  VirtualRouter router = make();
+  VirtualRouter& router = make();
   EXPECT_EQ(router.status().state, "fault");
   EXPECT_EQ(router.label(), "web/ipv4");
   EXPECT_TRUE(router.is_stopped());

@@ -1,0 +1,189 @@
+#include "vrrp/agent/group.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "common/base/assert.h"
+#include "common/base/overloaded.h"
+
+namespace vipair::vrrp {
+
+namespace {
+
+bool may_hold(const State& state) {
+  return std::holds_alternative<Active>(state) || std::holds_alternative<Yielding>(state);
+}
+
+bool comes_first(const VirtualRouter* a, const VirtualRouter* b) {
+  auto order = [](const InstanceConfig& config) { return std::tie(config.name, config.key.vrid, config.key); };
+  return order(a->config()) < order(b->config());
+}
+
+}  // namespace
+
+std::string group_name(const InstanceConfig& config) {
+  return config.sync_group.empty() ? "virtual router " + config.name : "sync group " + config.sync_group;
+}
+
+bool Group::is_healthy() const {
+  return std::all_of(members_.begin(), members_.end(), [](const auto* member) { return member->is_healthy(); });
+}
+
+std::optional<std::string> Group::fault_elsewhere(const VirtualRouter& member) const {
+  for (const VirtualRouter* other : members_) {
+    if (other != &member && !other->is_healthy()) return other->label() + ": " + other->faults().texts().front();
+  }
+  return std::nullopt;
+}
+
+// ---- who belongs to it ----
+
+bool Group::is_of(const std::string& name, std::vector<VirtualRouter*> members) const {
+  std::sort(members.begin(), members.end(), comes_first);
+  return name == name_ && members == members_;
+}
+
+void Group::members_changed() {
+  std::sort(members_.begin(), members_.end(), comes_first);
+  is_pair_ = true;
+  join_hold_ = preempt_delay_ = Duration::zero();
+  for (const VirtualRouter* member : members_) {
+    is_pair_ = is_pair_ && member->config().is_pair;
+    join_hold_ = std::max(join_hold_, member->config().join_hold);
+    preempt_delay_ = std::max(preempt_delay_, member->config().preempt_delay);
+  }
+}
+
+void Group::take(VirtualRouter& member) {
+  if (member.group()) member.group()->remove(member);
+  members_.push_back(&member);
+  member.join(*this);
+}
+
+void Group::remove(VirtualRouter& member) {
+  std::erase(members_, &member);
+  members_changed();
+}
+
+void Group::split_off(VirtualRouter& member) {
+  state_ = member.group()->state_;
+  take(member);
+  members_changed();
+}
+
+void Group::form(TimePoint now, const std::vector<VirtualRouter*>& members,
+                 const std::vector<const VirtualRouter*>& newcomers) {
+  auto is_new = [&](const VirtualRouter* member) {
+    return std::find(newcomers.begin(), newcomers.end(), member) != newcomers.end();
+  };
+  const bool all_are_new = std::all_of(members.begin(), members.end(), is_new);
+  std::optional<State> common;
+  bool is_mixed = false;
+  for (const VirtualRouter* member : members) {
+    if (is_new(member) && !all_are_new) continue;
+    if (!common) common = member->state();
+    is_mixed |= common->index() != member->state().index();
+  }
+  state_ = is_mixed ? State(Initialize{}) : *common;
+  for (VirtualRouter* member : members) {
+    const bool held = may_hold(member->state());
+    take(*member);
+    if (held && !may_hold(state_)) member->resign(now);
+  }
+  members_changed();
+
+  bool is_claimed = true;
+  if (std::holds_alternative<Active>(state_) && is_healthy()) {
+    const std::vector<Action> actions{ClaimAddresses{}, SendAdvertisement{parameters(*members_.front()).priority},
+                                      AnnounceAddresses{}};
+    for (VirtualRouter* member : members) {
+      if (!is_new(member)) continue;
+      for (const Action& action : actions) is_claimed = is_claimed && member->perform(now, action);
+    }
+  }
+  for (VirtualRouter* member : members_) member->note(now, Reason::sync_group, "as the rest of the " + name_);
+  if (!is_claimed) return handle(now, *members_.front(), ClaimFailed{});
+  const bool takes_part = !std::holds_alternative<Initialize>(state_);
+  if (is_healthy() && !takes_part) handle(now, *members_.front(), Startup{});
+  if (!is_healthy() && takes_part) handle(now, *members_.front(), Shutdown{});
+}
+
+// ---- what happens to it ----
+
+Parameters Group::parameters(const VirtualRouter& origin) const {
+  Parameters parameters = origin.parameters();
+  parameters.is_pair = is_pair_;
+  parameters.join_hold = join_hold_;
+  parameters.preempt_delay = preempt_delay_;
+  return parameters;
+}
+
+// Between equal priorities the greater address wins, and which node has it may differ from network to network. The
+// first member that hears the other one decides; both nodes order their members alike.
+bool Group::decides_ties(TimePoint now, const VirtualRouter& origin) const {
+  auto hears = [&](const VirtualRouter* member) { return member == &origin || member->hears_somebody(now); };
+  return *std::find_if(members_.begin(), members_.end(), hears) == &origin;
+}
+
+void Group::handle(TimePoint now, VirtualRouter& origin, Event event, const std::string& why) {
+  if (auto* advert = std::get_if<AdvertReceived>(&event)) advert->decides_ties = decides_ties(now, origin);
+  for (std::optional<Event> next = std::move(event); next;) {
+    const Transition transition = step(parameters(origin), state_, *next, now);
+    const bool role_changes = transition.next.index() != state_.index();
+    state_ = transition.next;
+    origin.count(now, transition.reason);
+    if (role_changes) {
+      for (VirtualRouter* member : members_) {
+        member->note(now, transition.reason,
+                     why.empty() ? explain(now, *member, origin, *next, transition.reason) : why);
+      }
+    }
+    if (!perform(now, origin, *next, transition.actions)) {
+      next = ClaimFailed{};  // which claims nothing: no third round
+    } else {
+      next.reset();
+    }
+  }
+}
+
+// Action by action, so that all addresses are there before the first member speaks.
+bool Group::perform(TimePoint now, const VirtualRouter& origin, const Event& event,
+                    const std::vector<Action>& actions) {
+  const bool is_local = std::holds_alternative<AddressLost>(event);
+  for (const Action& action : actions) {
+    const auto* claim = std::get_if<ClaimAddresses>(&action);
+    for (VirtualRouter* member : members_) {
+      if (is_local && member != &origin) continue;
+      const bool relays_elsewhere = claim && claim->relay_to && member != &origin;
+      if (!member->perform(now, relays_elsewhere ? ClaimAddresses{member->relay_address()} : action)) return false;
+    }
+  }
+  return true;
+}
+
+// What all can see each tells itself; the rest is told by whom it happened to.
+std::string Group::explain(TimePoint now, const VirtualRouter& member, const VirtualRouter& origin,
+                           const Event& event, Reason reason) const {
+  const bool is_common = std::holds_alternative<TimeReached>(event) || std::holds_alternative<Startup>(event);
+  if (&member == &origin || is_common) return member.explain(now, reason);
+  if (!member.is_healthy() && std::holds_alternative<Shutdown>(event)) return member.explain(now, reason);
+  return origin.label() + ": " + origin.explain(now, reason);
+}
+
+void Group::raise(TimePoint now, FaultSource source, const std::string& text) {
+  const bool was_healthy = is_healthy();
+  for (VirtualRouter* member : members_) member->note_fault(now, source, text);
+  if (was_healthy && !is_healthy()) handle(now, *members_.front(), Shutdown{});
+}
+
+void Group::clear(TimePoint now, FaultSource source) {
+  for (VirtualRouter* member : members_) member->clear(now, source);
+}
+
+void Group::configured(TimePoint now, bool announce) {
+  members_changed();
+  handle(now, *members_.front(), ParametersChanged{announce});
+}
+
+}  // namespace vipair::vrrp

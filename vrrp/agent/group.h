@@ -1,0 +1,70 @@
+#pragma once
+// VRRP instances that are Active together or not at all: the families of one virtual router, and every virtual
+// router of one sync group. They share one state machine, so there is no order in which they could change and no
+// moment in which they differ; each member keeps its interface, its faults, its addresses and its words.
+//
+// One fault of any member is a fault of all. An advertisement that any member hears was heard by all: the other
+// node lives, and is Active with its whole group. Members are configured alike in priority, preemption and
+// interval. Owned by the Agent; refers to its members, which the Agent owns too.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/time.h"
+#include "vrrp/agent/virtual_router.h"
+#include "vrrp/core/state_machine.h"
+#include "vrrp/core/tracking.h"
+
+namespace vipair::vrrp {
+
+// To which group an instance belongs: its sync group, else the one that its virtual router is by itself.
+std::string group_name(const InstanceConfig& config);
+
+class Group {
+ public:
+  explicit Group(std::string name) : name_(std::move(name)) {}
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  bool is_of(const std::string& name, std::vector<VirtualRouter*> members) const;
+  const std::vector<VirtualRouter*>& members() const { return members_; }  // by name, VRID, family
+  const State& state() const { return state_; }
+  bool is_healthy() const;  // no member has a fault
+  // The first fault of another member than this one, for its words: "mail/ipv4: interface eth1: down".
+  std::optional<std::string> fault_elsewhere(const VirtualRouter& member) const;
+
+  // Takes the members out of their former groups. If all that run already have one role, the group has it; else
+  // those that are Active resign and all begin again as Backups. Newcomers follow.
+  void form(TimePoint now, const std::vector<VirtualRouter*>& members,
+            const std::vector<const VirtualRouter*>& newcomers);
+  // Out of its group and alone from now on, in the same state.
+  void split_off(VirtualRouter& member);
+  void remove(VirtualRouter& member);
+
+  // Something happened at one member. `why`: in words, for events that no member can explain.
+  void handle(TimePoint now, VirtualRouter& origin, Event event, const std::string& why = "");
+  // The same fault at every member at once.
+  void raise(TimePoint now, FaultSource source, const std::string& text);
+  void clear(TimePoint now, FaultSource source);
+  // The configuration of a member is another one. announce: the LAN has to learn an address.
+  void configured(TimePoint now, bool announce);
+
+ private:
+  void take(VirtualRouter& member);
+  void members_changed();
+  Parameters parameters(const VirtualRouter& origin) const;
+  bool decides_ties(TimePoint now, const VirtualRouter& origin) const;
+  bool perform(TimePoint now, const VirtualRouter& origin, const Event& event, const std::vector<Action>& actions);
+  std::string explain(TimePoint now, const VirtualRouter& member, const VirtualRouter& origin, const Event& event,
+                      Reason reason) const;
+
+  std::string name_;
+  std::vector<VirtualRouter*> members_;
+  State state_;
+  bool is_pair_ = false;  // all members are; and the longest of their times
+  Duration join_hold_{}, preempt_delay_{};
+};
+
+}  // namespace vipair::vrrp
