@@ -8,7 +8,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <csignal>
 #include <map>
 #include <memory>
@@ -18,8 +17,8 @@
 #include "common/runtime/clock.h"
 #include "common/runtime/control_socket.h"
 #include "common/runtime/log.h"
-#include "common/runtime/metrics.h"
 #include "vrrp/agent/agent.h"
+#include "vrrp/kernel/control.h"
 #include "vrrp/kernel/gate.h"
 #include "vrrp/kernel/monitor.h"
 #include "vrrp/kernel/report.h"
@@ -56,7 +55,7 @@ std::vector<IpAddress> peers_of(const Config& config, const VirtualRouterConfig&
   return addresses;
 }
 
-class EventLoop {
+class EventLoop : private Operations {
  public:
   EventLoop(EventLoopOptions options, const SupervisorLink& link)
       : link_(link),
@@ -86,10 +85,22 @@ class EventLoop {
   void leave_unused_interfaces(TimePoint now);
   void open_sockets(const InterfaceInfo& interface);
 
-  ConfigErrors reload();
-  Status status(TimePoint now) const;
+  ConfigErrors load_again();
+  Status current_status(TimePoint now) const;
   std::vector<EdgeCounter> edge_counters() const;
-  ControlResponse answer(const ControlRequest& request);
+
+  // what the control socket asks
+  std::string status() override;
+  std::string metrics() override;
+  std::string plan() override;
+  ConfigErrors reload() override;
+  void handover(const std::optional<std::string>& router, Done done) override;
+  void drain(bool force, Done done) override;
+  void undrain(Done done) override;
+  void doctor(std::function<void(std::string)> done) override;
+  void turn_soon() {
+    asio::post(io_, [this] { turn(); });
+  }
   Clocks clocks() const { return {monotonic_now(), wall_now()}; }
 
   const SupervisorLink& link_;
@@ -108,7 +119,8 @@ class EventLoop {
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<Gate> gate_;
   std::unique_ptr<Agent> agent_;
-  std::unique_ptr<ControlServer> control_;
+  Control control_{*this};
+  std::unique_ptr<ControlServer> control_server_;
 
   std::map<std::string, std::optional<InterfaceInfo>> interfaces_;  // as last told to the agent
   std::map<std::string, std::string> deaf_;  // interface → why its sockets cannot be opened
@@ -124,15 +136,15 @@ class EventLoop {
   std::optional<std::uint64_t> seen_version_;
   std::uint64_t seen_resyncs_ = 0;
   std::uint64_t reloads_ = 0, reloads_refused_ = 0;
-  EventRing events_;
   LoopLag lag_;
 };
 
 Expected<void, std::string> EventLoop::run() {
-  auto control = ControlServer::listen_unix(io_, config_.control_socket,
-                                            [this](const ControlRequest& request) { return answer(request); });
+  auto control = ControlServer::listen_unix(io_, config_.control_socket, [this](const ControlRequest& request) {
+    return agent_ ? control_.answer(request) : ControlResponse{503, "text/plain; charset=utf-8", "starting\n"};
+  });
   if (!control) return Unexpected{control.error()};
-  control_ = std::move(*control);
+  control_server_ = std::move(*control);
   auto gate = Gate::listen(config_.gate_socket);
   if (!gate) return Unexpected{gate.error()};
   gate_ = std::move(*gate);
@@ -204,7 +216,7 @@ void EventLoop::wait_for_signal() {
     if (error) return;
     wait_for_signal();
     if (signal == SIGHUP) {
-      reload();
+      load_again();
     } else if (++stop_signals_ == 1) {
       stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     } else {
@@ -267,7 +279,7 @@ void EventLoop::tell(TimePoint now) {
           log::error(line);
           break;
       }
-      events_.add(entry, both);
+      control_.add(entry, both);
     }
     const Status current = agent_->status(now);
     const auto active = std::count_if(current.routers.begin(), current.routers.end(),
@@ -393,7 +405,7 @@ void EventLoop::report_lost_addresses(TimePoint now) {
 // ---- reload and control ----
 
 // Everything that can fail comes before the switch.
-ConfigErrors EventLoop::reload() {
+ConfigErrors EventLoop::load_again() {
   link_.notify("RELOADING=1\nMONOTONIC_USEC=" +
                std::to_string(monotonic_now().time_since_epoch() / std::chrono::microseconds(1)));
   auto loaded = load_();
@@ -423,7 +435,7 @@ ConfigErrors EventLoop::reload() {
   return errors;
 }
 
-Status EventLoop::status(TimePoint now) const {
+Status EventLoop::current_status(TimePoint now) const {
   Status status = agent_->status(now);
   auto& warnings = status.warnings;
   warnings.insert(warnings.end(), start_warnings_.begin(), start_warnings_.end());
@@ -462,40 +474,30 @@ std::vector<EdgeCounter> EventLoop::edge_counters() const {
       {"reloads_refused", "Reloads that were refused.", reloads_refused_}};
 }
 
-ControlResponse EventLoop::answer(const ControlRequest& request) {
-  auto error = [](int status, const std::string& text) {
-    return ControlResponse{status, "text/plain; charset=utf-8", text + "\n"};
-  };
-  const bool is_reload = request.path == "/reload";
-  const bool is_known =
-      is_reload || request.path == "/status" || request.path == "/metrics" || request.path == "/events";
-  if (!is_known) return error(404, "no such path; there are /status, /metrics, /events and /reload");
-  if (request.method != (is_reload ? "POST" : "GET"))
-    return error(405, request.path + " takes " + (is_reload ? "POST" : "GET"));
-  if (!agent_) return error(503, "starting");
-
-  if (is_reload) {
-    const ConfigErrors errors = reload();
-    asio::post(io_, [this] { turn(); });
-    if (!errors.empty()) return {422, "application/json", errors_json(errors)};
-    return {200, "application/json", R"({"reloaded":true})"};
-  }
+std::string EventLoop::status() {
   const Clocks both = clocks();
-  if (request.path == "/status") return {200, "application/json", status_json(status(both.now), both)};
-  if (request.path == "/metrics")
-    return {200, std::string(MetricsWriter::kContentType),
-            metrics_text(status(both.now), lag_, edge_counters(), both)};
-  std::uint64_t after = 0;
-  if (!request.query.empty()) {
-    constexpr std::string_view kAfter = "after=";
-    const std::string_view number =
-        std::string_view(request.query).substr(std::min(kAfter.size(), request.query.size()));
-    const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), after);
-    if (!request.query.starts_with(kAfter) || code != std::errc{} || end != number.data() + number.size())
-      return error(400, "expected /events or /events?after=CURSOR");
-  }
-  return {200, "application/json", events_.json(after)};
+  return status_json(current_status(both.now), both);
 }
+
+std::string EventLoop::metrics() {
+  const Clocks both = clocks();
+  return metrics_text(current_status(both.now), lag_, edge_counters(), both);
+}
+
+ConfigErrors EventLoop::reload() {
+  turn_soon();
+  return load_again();
+}
+
+std::string EventLoop::plan() { return "{}"; }
+
+void EventLoop::handover(const std::optional<std::string>&, Done done) { done(Unexpected{std::string("not yet")}); }
+
+void EventLoop::drain(bool, Done done) { done(Unexpected{std::string("not yet")}); }
+
+void EventLoop::undrain(Done done) { done(Unexpected{std::string("not yet")}); }
+
+void EventLoop::doctor(std::function<void(std::string)> done) { done("[]"); }
 
 }  // namespace
 

@@ -120,25 +120,55 @@ std::string errors_json(const ConfigErrors& errors) {
   return json::serialize(object);
 }
 
+std::string event_json(const JournalEntry& entry, std::uint64_t cursor, const Clocks& clocks) {
+  json::object object;
+  object["cursor"] = cursor;
+  object["at"] = rfc3339(clocks.at(entry.at));
+  object["level"] = level_name(entry.level);
+  object["router"] = entry.router;
+  object["event"] = entry.event;
+  object["text"] = entry.text;
+  if (entry.change) {
+    const RoleChange& change = *entry.change;
+    object["name"] = change.router;
+    object["family"] = to_string(change.family);
+    object["interface"] = change.interface;
+    object["vrid"] = change.vrid;
+    object["from"] = change.from;
+    object["to"] = change.to;
+    object["reason"] = change.reason;
+    object["phase"] = change.phase;
+    object["addresses"] = strings(change.addresses);
+    object["peer"] = nullptr;
+    if (change.peer)
+      object["peer"] = {{"address", change.peer->address},
+                        {"priority", change.peer->priority},
+                        {"heard", rfc3339(clocks.at(change.peer->heard))}};
+  }
+  return json::serialize(object);
+}
+
 void EventRing::add(const JournalEntry& entry, const Clocks& clocks) {
   if (events_.size() == kEventsMax) events_.pop_front();
-  events_.push_back({++last_cursor_, rfc3339(clocks.at(entry.at)), entry});
+  events_.push_back(event_json(entry, ++last_cursor_, clocks));
+}
+
+std::size_t EventRing::first_after(std::uint64_t after) const {
+  const std::uint64_t newer = after > last_cursor_ ? last_cursor_ : last_cursor_ - after;
+  return events_.size() - std::min<std::uint64_t>(newer, events_.size());
 }
 
 std::string EventRing::json(std::uint64_t after) const {
-  json::array list;
-  for (const Event& event : events_) {
-    if (event.cursor <= after) continue;
-    json::object object;
-    object["cursor"] = event.cursor;
-    object["at"] = event.at;
-    object["level"] = level_name(event.entry.level);
-    object["router"] = event.entry.router;
-    object["event"] = event.entry.event;
-    object["text"] = event.entry.text;
-    list.push_back(std::move(object));
-  }
-  return json::serialize(list);
+  std::string array;
+  for (std::size_t i = first_after(after); i < events_.size(); ++i)
+    array += (array.empty() ? "" : ",") + events_[i];
+  return "[" + array + "]";
+}
+
+std::string EventRing::lines(std::uint64_t after) const {
+  std::string lines;
+  for (std::size_t i = first_after(after); i < events_.size(); ++i) lines += events_[i] + "\n";
+  return lines;
 }
 
 std::string log_line(const JournalEntry& entry) {

@@ -28,23 +28,26 @@ struct Clocks {
 std::string status_json(const Status& status, const Clocks& clocks);
 std::string errors_json(const ConfigErrors& errors);
 
+// An entry of the journal: { cursor, at, level, router, event, text }, and of a change of role also { name, family,
+// interface, vrid, from, to, reason, phase, addresses, peer }.
+std::string event_json(const JournalEntry& entry, std::uint64_t cursor, const Clocks& clocks);
+
 // The last kEventsMax journal entries, numbered from 1 without gaps; the numbers are the cursor of GET /events.
 class EventRing {
  public:
   static constexpr std::size_t kEventsMax = 1000;
 
   void add(const JournalEntry& entry, const Clocks& clocks);
-  // An array of the entries after the one numbered `after`, oldest first: { cursor, at, level, router, event, text
-  // }.
-  std::string json(std::uint64_t after) const;
+  // The entries after the one numbered `after`, oldest first; all of them when there is no such number yet: it is
+  // from before a restart.
+  std::string json(std::uint64_t after) const;   // an array
+  std::string lines(std::uint64_t after) const;  // one object per line
+  std::string last_line() const { return events_.empty() ? "" : events_.back() + "\n"; }
 
  private:
-  struct Event {
-    std::uint64_t cursor = 0;
-    std::string at;
-    JournalEntry entry;
-  };
-  std::deque<Event> events_;
+  std::size_t first_after(std::uint64_t after) const;
+
+  std::deque<std::string> events_;  // as JSON; the last one has number last_cursor_
   std::uint64_t last_cursor_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <set>
 
@@ -81,6 +82,39 @@ TEST(Report, EventsHaveACursorWithoutGaps) {
   EXPECT_EQ(events.front().at("cursor").to_number<int>(), 2);
   EXPECT_EQ(events.back().at("cursor").to_number<std::size_t>(), EventRing::kEventsMax + 1);
   EXPECT_EQ(boost::json::parse(ring.json(EventRing::kEventsMax)).as_array().size(), 1u);
+  EXPECT_EQ(ring.lines(EventRing::kEventsMax), ring.last_line());
+  EXPECT_EQ(ring.json(EventRing::kEventsMax + 1), "[]");
+}
+
+TEST(Report, ChangeOfRoleIsToldInParts) {
+  JournalEntry entry{kClocks.now, JournalEntry::Level::info, "web/ipv4", "state", "nothing heard"};
+  entry.change = RoleChange{"web",
+                            IpFamily::ipv4,
+                            "eth0",
+                            51,
+                            "backup",
+                            "active",
+                            "silence",
+                            "nothing heard",
+                            "change",
+                            {"192.0.2.100/24"},
+                            RouterStatus::Peer{"192.0.2.12", 100, kClocks.now - 1s}};
+  EXPECT_EQ(event_json(entry, 7, kClocks),
+            R"({"cursor":7,"at":"2026-11-20T05:00:00.123Z","level":"info","router":"web/ipv4","event":"state",)"
+            R"("text":"nothing heard","name":"web","family":"ipv4","interface":"eth0","vrid":51,"from":"backup",)"
+            R"("to":"active","reason":"silence","phase":"change","addresses":["192.0.2.100/24"],)"
+            R"("peer":{"address":"192.0.2.12","priority":100,"heard":"2026-11-20T04:59:59.123Z"}})");
+  entry.change->peer.reset();
+  EXPECT_TRUE(event_json(entry, 7, kClocks).ends_with(R"("peer":null})"));
+}
+
+TEST(Report, CursorFromBeforeARestartGetsEverything) {
+  EventRing ring;
+  EXPECT_EQ(ring.last_line(), "");
+  for (int i = 0; i < 3; ++i) ring.add({kClocks.now, JournalEntry::Level::info, "", "state", "x"}, kClocks);
+  const std::string all = ring.lines(7);
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 3);
+  EXPECT_TRUE(all.ends_with(ring.last_line()));
 }
 
 TEST(Report, LogLineNamesRouterAndEvent) {
