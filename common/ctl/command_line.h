@@ -10,23 +10,26 @@
 
 namespace vipair::ctl {
 
-enum class Command { status, events, reload, check, metrics };
+enum class Command { status, watch, events, plan, doctor, handover, drain, undrain, reload, check, metrics };
 enum class Daemon { vrrp, proxy };
 
 struct CommandLine {
   Command command = Command::status;
-  std::optional<Daemon> only;  // "reload vrrp"; both when absent
+  std::optional<Daemon> only;         // "reload vrrp"; both when absent
+  std::optional<std::string> router;  // handover: this one; all of them when absent
   bool json = false;
+  bool follow = false;  // events
+  bool force = false;   // drain
   std::string vrrp_socket = "/run/vipair/vrrpd.sock";
   std::string proxy_socket = "/run/vipair/proxyd.sock";
-  Duration timeout = std::chrono::seconds(5);  // for each daemon
-  std::optional<std::string> print;            // text of --help or --version: print it and exit 0
+  Duration timeout{};                // for each daemon; what the command needs when it is not given
+  std::optional<std::string> print;  // text of --help or --version: print it and exit 0
 
   bool concerns(Daemon daemon) const { return !only || *only == daemon; }
 };
 
 // Exit statuses of vipairctl; a refused configuration is kExitConfig.
-inline constexpr int kExitFailed = 1;    // a daemon refused what was asked
+inline constexpr int kExitFailed = 1;    // a daemon refused what was asked, or doctor found something wrong
 inline constexpr int kExitUsage = 2;     // a wrong command line
 inline constexpr int kExitNoAnswer = 3;  // a daemon does not answer, or not what it should
 

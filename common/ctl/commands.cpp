@@ -10,6 +10,8 @@
 #include <cstring>
 #include <optional>
 #include <ostream>
+#include <set>
+#include <sstream>
 
 #include "common/ctl/render.h"
 #include "common/runtime/config_file.h"
@@ -21,34 +23,107 @@ namespace {
 namespace json = boost::json;
 
 constexpr Daemon kDaemons[] = {Daemon::vrrp, Daemon::proxy};
+constexpr Duration kWatchInterval = std::chrono::seconds(1);
+constexpr std::size_t kEventLineMax = 1u << 20;  // bytes; no event is as long
+
+std::string percent_encoded(const std::string& text) {
+  constexpr const char* kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+                          c == '_' || c == '.';
+    if (is_plain)
+      out += c;
+    else
+      out.append({'%', kDigits[byte >> 4], kDigits[byte & 15]});
+  }
+  return out;
+}
+
+// The lines that were not in the last text.
+std::string new_lines(const std::string& text, std::set<std::string>& last) {
+  std::set<std::string> lines;
+  std::string out, line;
+  for (std::istringstream in(text); std::getline(in, line); lines.insert(line))
+    if (!last.contains(line)) out += line + "\n";
+  last = std::move(lines);
+  return out;
+}
 
 class Runner {
  public:
-  Runner(const CommandLine& line, std::ostream& out, std::ostream& err) : line_(line), out_(out), err_(err) {}
+  Runner(const CommandLine& line, const Surroundings& surroundings)
+      : line_(line), surroundings_(surroundings), out_(surroundings.out), err_(surroundings.err) {}
 
   int status() {
-    json::object both;
-    std::string text;
-    for (Daemon daemon : kDaemons) {
-      if (!line_.concerns(daemon)) continue;
-      const auto answer = get_json(daemon, "/status");
-      both[to_string(daemon)] = answer ? *answer : json::value();
-      if (!text.empty()) text += "\n";
-      if (!answer) {
-        text += std::string(to_string(daemon)) + ": no answer\n";
-      } else {
-        text += daemon == Daemon::vrrp ? render_vrrp_status(*answer) : render_proxy_status(*answer);
-      }
-    }
-    out_ << (line_.json ? json::serialize(both) + "\n" : text);
+    const json::object both = statuses();
+    out_ << (line_.json ? json::serialize(both) + "\n" : render_statuses(both));
     return exit_status_;
   }
 
+  // Goes on whatever happens to the daemons: that is what one wants to see.
+  int watch() {
+    std::set<std::string> told;
+    do {
+      const json::object both = statuses();
+      if (line_.json) {
+        out_ << json::serialize(both) << "\n";
+      } else if (surroundings_.lines > 0) {
+        draw(both);
+      } else {
+        out_ << new_lines(render_states(both), told);
+      }
+      out_.flush();
+    } while (out_ && surroundings_.wait && surroundings_.wait(kWatchInterval));
+    return 0;
+  }
+
   int events() {
+    if (line_.follow) return follow();
     if (const auto answer = get_json(Daemon::vrrp, "/events"))
       out_ << (line_.json ? json::serialize(*answer) + "\n" : render_events(*answer));
     return exit_status_;
   }
+
+  int plan() {
+    if (const auto answer = get_json(Daemon::vrrp, "/plan"))
+      out_ << (line_.json ? json::serialize(*answer) + "\n" : render_plan(*answer));
+    return exit_status_;
+  }
+
+  int doctor() {
+    const auto answer = ask(Daemon::vrrp, "POST", "/doctor");
+    if (!answer || !is_good(Daemon::vrrp, *answer)) return exit_status_;
+    const auto findings = parse(answer->body);
+    if (!findings || !findings->is_array()) {
+      err_ << "vrrp: the answer is no diagnosis\n";
+      return kExitNoAnswer;
+    }
+    out_ << (line_.json ? json::serialize(*findings) + "\n" : render_findings(*findings));
+    return findings->get_array().empty() ? 0 : kExitFailed;
+  }
+
+  // handover, drain, undrain: what is said when it is done.
+  int order(const std::string& target, const char* done) {
+    const auto answer = ask(Daemon::vrrp, "POST", target);
+    if (!answer) return exit_status_;
+    if (!is_good(Daemon::vrrp, *answer)) {
+      if (line_.json && parse(answer->body)) out_ << answer->body << "\n";
+      return exit_status_;
+    }
+    out_ << (line_.json ? answer->body : done) << "\n";
+    return exit_status_;
+  }
+  int handover() {
+    return order("/handover" + (line_.router ? "?router=" + percent_encoded(*line_.router) : ""),
+                 "handed over: the peer is Active");
+  }
+  int drain() {
+    return order(line_.force ? "/drain?force=1" : "/drain",
+                 "drained: this node takes no addresses until `vipairctl undrain`");
+  }
+  int undrain() { return order("/undrain", "undrained: this node takes part again"); }
 
   int metrics() {
     for (Daemon daemon : kDaemons) {
@@ -85,7 +160,8 @@ class Runner {
     return exit_status_;
   }
 
-  int check(const std::string& program_folder) {
+  int check() {
+    const std::string& program_folder = surroundings_.program_folder;
     out_.flush();
     for (Daemon daemon : kDaemons) {
       if (!line_.concerns(daemon)) continue;
@@ -122,9 +198,53 @@ class Runner {
     if (exit_status_ == 0) exit_status_ = status;
   }
 
-  std::optional<ControlResponse> ask(Daemon daemon, const char* method, const char* target) {
-    const std::string& socket = daemon == Daemon::vrrp ? line_.vrrp_socket : line_.proxy_socket;
-    auto answer = control_request(socket, method, target, "", line_.timeout);
+  const std::string& socket_of(Daemon daemon) const {
+    return daemon == Daemon::vrrp ? line_.vrrp_socket : line_.proxy_socket;
+  }
+
+  // Both daemons' /status by name; null for the one that does not answer.
+  json::object statuses() {
+    json::object both;
+    for (Daemon daemon : kDaemons) {
+      if (!line_.concerns(daemon)) continue;
+      const auto answer = get_json(daemon, "/status");
+      both[to_string(daemon)] = answer ? *answer : json::value();
+    }
+    return both;
+  }
+
+  void draw(const json::object& both) {
+    std::string text = render_statuses(both);
+    if (const json::value* vrrp = both.if_contains("vrrp"); vrrp && !vrrp->is_null())
+      if (const auto events = get_json(Daemon::vrrp, "/events"))
+        text += "\n" + render_events(*events, kEventsShown);
+    // home, then each line with what stood behind it erased, then what stood below
+    out_ << "\x1b[H" << fitted(text, surroundings_.columns, surroundings_.lines - 1, "\x1b[K\r\n") << "\x1b[J";
+  }
+
+  int follow() {
+    std::string partial;
+    auto take = [&](std::string_view piece) {
+      partial += piece;
+      for (std::size_t end = 0; (end = partial.find('\n')) != std::string::npos; partial.erase(0, end + 1)) {
+        const std::string one = partial.substr(0, end);
+        const auto event = parse(one);
+        out_ << (line_.json || !event ? printable(one) + "\n" : render_event(*event));
+      }
+      out_.flush();
+      return out_.good() && partial.size() <= kEventLineMax;
+    };
+    const auto answer = control_follow(line_.vrrp_socket, "/events?follow=1", line_.timeout, take);
+    if (answer) {
+      (void)is_good(Daemon::vrrp, *answer);
+      return exit_status_;
+    }
+    err_ << "vrrp: " << answer.error() << "\n";
+    return kExitNoAnswer;
+  }
+
+  std::optional<ControlResponse> ask(Daemon daemon, const char* method, const std::string& target) {
+    auto answer = control_request(socket_of(daemon), method, target, "", line_.timeout);
     if (answer) return *std::move(answer);
     err_ << to_string(daemon) << ": " << answer.error() << "\n";
     fail(kExitNoAnswer);
@@ -133,9 +253,13 @@ class Runner {
 
   bool is_good(Daemon daemon, const ControlResponse& answer) {
     if (answer.status == 200) return true;
-    const std::string_view first_line = std::string_view(answer.body).substr(0, answer.body.find('\n'));
-    err_ << to_string(daemon) << ": answered " << answer.status << " " << printable(first_line.substr(0, 200))
-         << "\n";
+    if (const auto body = parse(answer.body); body && body->is_object() && body->get_object().contains("error")) {
+      err_ << to_string(daemon) << ": " << render_refusal(*body) << "\n";
+    } else {
+      const std::string_view first_line = std::string_view(answer.body).substr(0, answer.body.find('\n'));
+      err_ << to_string(daemon) << ": answered " << answer.status << " " << printable(first_line.substr(0, 200))
+           << "\n";
+    }
     fail(answer.status == 503 ? kExitNoAnswer : kExitFailed);
     return false;
   }
@@ -158,7 +282,10 @@ class Runner {
     return value;
   }
 
+  static constexpr std::size_t kEventsShown = 10;
+
   const CommandLine& line_;
+  const Surroundings& surroundings_;
   std::ostream& out_;
   std::ostream& err_;
   int exit_status_ = 0;
@@ -166,17 +293,32 @@ class Runner {
 
 }  // namespace
 
-int run(const CommandLine& line, const std::string& program_folder, std::ostream& out, std::ostream& err) {
-  Runner runner(line, out, err);
+int run(const CommandLine& line, const Surroundings& surroundings) {
+  // who watches sees on the screen who does not answer
+  std::ostream nobody(nullptr);
+  Surroundings quiet{"", surroundings.out, nobody, surroundings.columns, surroundings.lines, surroundings.wait};
+  Runner runner(line, line.command == Command::watch ? quiet : surroundings);
   switch (line.command) {
     case Command::status:
       return runner.status();
+    case Command::watch:
+      return runner.watch();
     case Command::events:
       return runner.events();
+    case Command::plan:
+      return runner.plan();
+    case Command::doctor:
+      return runner.doctor();
+    case Command::handover:
+      return runner.handover();
+    case Command::drain:
+      return runner.drain();
+    case Command::undrain:
+      return runner.undrain();
     case Command::reload:
       return runner.reload();
     case Command::check:
-      return runner.check(program_folder);
+      return runner.check();
     case Command::metrics:
       return runner.metrics();
   }

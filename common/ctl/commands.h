@@ -3,6 +3,7 @@
 // returns the exit status. Each daemon is asked on its own: the one that does not answer keeps nobody from seeing
 // the other.
 
+#include <functional>
 #include <iosfwd>
 #include <string>
 
@@ -10,7 +11,19 @@
 
 namespace vipair::ctl {
 
-// program_folder: where the daemons' programs are looked for first (`check` runs them), then in $PATH.
-int run(const CommandLine& line, const std::string& program_folder, std::ostream& out, std::ostream& err);
+// Where vipairctl runs.
+struct Surroundings {
+  std::string
+      program_folder;  // where the daemons' programs are looked for first (`check` runs them), then in $PATH
+  std::ostream& out;
+  std::ostream& err;
+  // What `out` is when it is a terminal, in characters; zero when it is none.
+  int columns = 0;
+  int lines = 0;
+  std::function<bool(Duration)> wait =
+      nullptr;  // between two looks of `watch`; false: the operator has seen enough
+};
+
+int run(const CommandLine& line, const Surroundings& surroundings);
 
 }  // namespace vipair::ctl

@@ -110,6 +110,11 @@ std::string peer_of(const json::value& router) {
          " ms ago";
 }
 
+bool is_true(const json::value& value, std::string_view key) {
+  const bool* flag = member(value, key).if_bool();
+  return flag && *flag;
+}
+
 std::string up_of(const json::value& value) {
   const json::value& up = member(value, "up");
   return up.is_bool() ? (up.get_bool() ? "up" : "DOWN") : "-";
@@ -165,7 +170,7 @@ std::string printable(std::string_view text) {
 }
 
 std::string render_vrrp_status(const json::value& status) {
-  std::string text = "node " + text_at(status, "node") + "\n\n";
+  std::string text = "node " + text_at(status, "node") + (is_true(status, "drained") ? ", drained" : "") + "\n\n";
   Table routers({"ROUTER", "INTERFACE", "VRID", "STATE", "PRIORITY", "SINCE", "REASON", "PEER", "ADDRESSES"});
   std::string faults;
   for (const json::value& router : array_at(status, "routers")) {
@@ -209,14 +214,86 @@ std::string render_proxy_status(const json::value& status) {
   return text + tables + warnings_of(status);
 }
 
-std::string render_events(const json::value& events) {
+std::string render_statuses(const json::object& both) {
+  std::string text;
+  for (const auto& [daemon, status] : both) {
+    if (!text.empty()) text += "\n";
+    if (status.is_null())
+      text += printable(std::string_view(daemon)) + ": no answer\n";
+    else
+      text += daemon == "vrrp" ? render_vrrp_status(status) : render_proxy_status(status);
+  }
+  return text;
+}
+
+std::string render_states(const json::object& both) {
+  std::string text;
+  for (const auto& [daemon, status] : both) {
+    const std::string name = printable(std::string_view(daemon));
+    if (status.is_null()) {
+      text += name + ": no answer\n";
+    } else if (daemon == "vrrp") {
+      for (const json::value& router : array_at(status, "routers"))
+        text += text_at(router, "since") + " " + text_at(router, "name") + "/" + text_at(router, "family") + " " +
+                text_at(router, "state") + ", priority " + priority_of(router) + ", " + text_at(router, "reason") +
+                (array_at(router, "faults").empty() ? "" : ": " + text_at(router, "faults")) + "\n";
+      for (const json::value& check : array_at(status, "checks"))
+        text += "check " + text_at(check, "name") + " " + up_of(check) + "\n";
+      if (is_true(status, "drained")) text += "drained\n";
+    } else {
+      text += name + ": answers\n";
+    }
+  }
+  return text;
+}
+
+std::string render_event(const json::value& event) {
+  std::string text = text_at(event, "at") + " " + text_at(event, "level") + " " + text_at(event, "router") + " " +
+                     text_at(event, "event") + ": ";
+  if (member(event, "from").is_string()) text += text_at(event, "from") + " → " + text_at(event, "to") + ": ";
+  return text + text_at(event, "text") + "\n";
+}
+
+std::string render_events(const json::value& events, std::size_t last) {
   std::string text;
   const json::array* list = events.if_array();
   if (!list) return "-\n";
-  for (const json::value& event : *list)
-    text += text_at(event, "at") + " " + text_at(event, "level") + " " + text_at(event, "router") + " " +
-            text_at(event, "event") + ": " + text_at(event, "text") + "\n";
+  for (std::size_t i = list->size() - std::min(last, list->size()); i < list->size(); ++i)
+    text += render_event((*list)[i]);
   return text;
+}
+
+std::string render_plan(const json::value& plan) {
+  const json::array& rows = array_at(plan, "rows");
+  if (rows.empty() || !rows.front().is_object()) return "nothing to plan\n";
+  return table_of(rows);
+}
+
+std::string render_findings(const json::value& findings) {
+  const json::array* list = findings.if_array();
+  if (!list || list->empty()) return "nothing is wrong\n";
+  std::string text;
+  for (const json::value& finding : *list)
+    text +=
+        text_at(finding, "what") + ": " + text_at(finding, "evidence") + "; " + text_at(finding, "advice") + "\n";
+  return text;
+}
+
+std::string render_refusal(const json::value& refusal) { return text_at(refusal, "error"); }
+
+std::string fitted(std::string_view text, int columns, int lines, std::string_view end) {
+  std::string out;
+  for (int line = 0; line < lines && !text.empty(); ++line) {
+    const std::size_t size = std::min(text.find('\n'), text.size());
+    int shown = 0;
+    for (const char c : text.substr(0, size)) {
+      if ((static_cast<unsigned char>(c) & 0xC0) != 0x80 && ++shown > columns) break;
+      out += c;
+    }
+    out += end;
+    text.remove_prefix(std::min(size + 1, text.size()));
+  }
+  return out;
 }
 
 std::string render_errors(const json::value& refusal) {

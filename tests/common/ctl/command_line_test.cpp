@@ -35,19 +35,37 @@ TEST(CommandLine, KnowsItsCommands) {
   const struct {
     const char* name;
     Command command;
-  } cases[] = {{"status", Command::status},
-               {"events", Command::events},
-               {"reload", Command::reload},
-               {"check", Command::check},
-               {"metrics", Command::metrics}};
+  } cases[] = {{"status", Command::status}, {"events", Command::events},   {"reload", Command::reload},
+               {"check", Command::check},   {"metrics", Command::metrics}, {"watch", Command::watch},
+               {"plan", Command::plan},     {"doctor", Command::doctor},   {"handover", Command::handover},
+               {"drain", Command::drain},   {"undrain", Command::undrain}};
   for (const auto& each : cases) {
-    EXPECT_EQ(parse_command_line({each.name})->command, each.command);
-    auto one = parse_command_line({each.name, "vrrp"});
+    auto line = parse_command_line({each.name});
+    ASSERT_TRUE(line) << line.error();
+    EXPECT_EQ(line->command, each.command);
+    auto help = parse_command_line({each.name, "--help"});
+    ASSERT_TRUE(help && help->print) << each.name;
+    EXPECT_TRUE(help->print->starts_with(std::string("Usage: vipairctl ") + each.name)) << *help->print;
+  }
+}
+
+TEST(CommandLine, OneDaemonCanBeNamed) {
+  for (const char* name : {"status", "watch", "reload", "check", "metrics"}) {
+    auto one = parse_command_line({name, "vrrp"});
     ASSERT_TRUE(one) << one.error();
     EXPECT_TRUE(one->concerns(Daemon::vrrp));
     EXPECT_FALSE(one->concerns(Daemon::proxy));
   }
   EXPECT_EQ(parse_command_line({"reload", "proxy"})->only, Daemon::proxy);
+}
+
+TEST(CommandLine, CommandsHaveOptionsOfTheirOwn) {
+  EXPECT_TRUE(parse_command_line({"events", "--follow"})->follow);
+  EXPECT_TRUE(parse_command_line({"drain", "--force"})->force);
+  EXPECT_EQ(parse_command_line({"handover", "web"})->router, "web");
+  EXPECT_FALSE(parse_command_line({"handover"})->router);
+  EXPECT_GT(parse_command_line({"handover"})->timeout, parse_command_line({"status"})->timeout);
+  EXPECT_EQ(parse_command_line({"handover", "--timeout", "2s"})->timeout, Duration(std::chrono::seconds(2)));
 }
 
 TEST(CommandLine, MistakesAreNamed) {
@@ -72,7 +90,10 @@ TEST(CommandLine, MistakesAreNamed) {
       {{"status", "--timeout", "2h"}, "--timeout is a duration up to 1h such as 5s, not 2h"},
       {{"metrics", "--json"}, "metrics has no --json"},
       {{"check", "--json"}, "check has no --json"},
-      {{"events", "proxy"}, "only the agent (vrrp) keeps events"},
+      {{"events", "proxy"}, "unexpected argument proxy"},
+      {{"status", "--follow"}, "status has no --follow"},
+      {{"handover", "--force"}, "handover has no --force"},
+      {{"handover", "web", "mail"}, "unexpected argument mail"},
   };
   for (const auto& each : cases) {
     auto line = parse_command_line(each.arguments);
@@ -84,8 +105,9 @@ TEST(CommandLine, MistakesAreNamed) {
 TEST(CommandLine, HelpNamesEveryCommandAndOption) {
   const auto line = parse_command_line({"--help"});
   ASSERT_TRUE(line && line->print);
-  for (const char* word : {"status", "events", "reload", "check", "metrics", "--json", "--vrrp-socket",
-                           "--proxy-socket", "--timeout", "--help", "--version", "Exit status"})
+  for (const char* word :
+       {"status", "watch", "events", "plan", "doctor", "handover", "drain", "undrain", "reload", "check", "metrics",
+        "--json", "--vrrp-socket", "--proxy-socket", "--timeout", "--help", "--version", "Exit status"})
     EXPECT_NE(line->print->find(word), std::string::npos) << word;
 }
 

@@ -62,13 +62,19 @@ class Node {
     const auto line = parse_command_line(arguments);
     EXPECT_TRUE(line) << line.error();
     std::ostringstream out, err;
-    const int status = ctl::run(*line, folder_, out, err);
+    Surroundings surroundings{folder_, out, err};
+    surroundings.wait = [this](Duration) { return looks > 0 && --looks > 0; };
+    surroundings.columns = columns;
+    surroundings.lines = columns / 4;
+    const int status = ctl::run(*line, surroundings);
     printed = out.str();
     complained = err.str();
     return status;
   }
 
   std::string printed, complained;
+  int looks = 1;    // of `watch`
+  int columns = 0;  // of the terminal; 0: none
 
  private:
   struct Running {
@@ -124,6 +130,87 @@ TEST(Commands, EventsAreTheAgents) {
   EXPECT_EQ(node.run({"events", "--json"}), 0);
   EXPECT_EQ(node.printed,
             "[{\"at\":\"T\",\"level\":\"info\",\"router\":\"web/ipv4\",\"event\":\"state\",\"text\":\"why\"}]\n");
+}
+
+constexpr const char* kActive =
+    R"({"node":"lb-a","routers":[{"name":"web","family":"ipv4","state":"active","since":"T","priority":200,)"
+    R"("reason":"startup","faults":[]}]})";
+
+TEST(Commands, WatchTellsALineForEachChangeWhereThereIsNoTerminal) {
+  Node node;
+  node.start("vrrpd.sock", {{"GET /status", {200, "application/json", kActive}}});
+  node.looks = 3;
+  EXPECT_EQ(node.run({"watch"}), 0) << "a daemon that does not answer is what one watches for";
+  EXPECT_EQ(node.printed, "T web/ipv4 active, priority 200, startup\nproxy: no answer\n");
+  EXPECT_EQ(node.complained, "");
+  node.looks = 2;
+  EXPECT_EQ(node.run({"watch", "vrrp", "--json"}), 0);
+  EXPECT_EQ(node.printed, "{\"vrrp\":" + std::string(kActive) + "}\n{\"vrrp\":" + kActive + "}\n");
+}
+
+TEST(Commands, WatchDrawsOnATerminal) {
+  Node node;
+  node.start("vrrpd.sock",
+             {{"GET /status", {200, "application/json", kActive}},
+              {"GET /events", {200, "application/json", R"([{"at":"T","event":"state","text":"a long story"}])"}}});
+  node.columns = 40;
+  EXPECT_EQ(node.run({"watch", "vrrp"}), 0);
+  EXPECT_TRUE(node.printed.starts_with("\x1b[Hnode lb-a\x1b[K\r\n")) << node.printed;
+  EXPECT_NE(node.printed.find("a long story\x1b[K\r\n"), std::string::npos) << node.printed;
+  EXPECT_TRUE(node.printed.ends_with("\x1b[J")) << node.printed;
+}
+
+TEST(Commands, FollowingEventsPrintsThemAndSaysWhenTheyEnd) {
+  Node node;
+  ControlResponse events{200, "application/x-ndjson",
+                         R"({"at":"T","level":"info","router":"web/ipv4",)"
+                         R"("event":"state","from":"backup","to":"active","text":"silence"})"
+                         "\nnonsense\n"};
+  events.stream = std::make_shared<ControlStream>();
+  events.stream->end();
+  node.start("vrrpd.sock", {{"GET /events", events}});
+  EXPECT_EQ(node.run({"events", "--follow"}), kExitNoAnswer);
+  EXPECT_EQ(node.printed, "T info web/ipv4 state: backup → active: silence\nnonsense\n");
+  EXPECT_EQ(node.complained, "vrrp: " + node.path("vrrpd.sock") + ": receive: end of stream\n");
+}
+
+TEST(Commands, OrdersSayWhatWasDoneOrWhyNot) {
+  Node node;
+  node.start("vrrpd.sock", {{"POST /handover", {200, "application/json", R"({"handed_over":true})"}},
+                            {"POST /drain", {409, "application/json", R"({"error":"the peer is not heard"})"}},
+                            {"POST /undrain", {200, "application/json", R"({"undrained":true})"}}});
+  EXPECT_EQ(node.run({"handover", "we b"}), 0);
+  EXPECT_EQ(node.printed, "handed over: the peer is Active\n");
+  EXPECT_EQ(node.run({"drain"}), kExitFailed);
+  EXPECT_EQ(node.printed, "");
+  EXPECT_EQ(node.complained, "vrrp: the peer is not heard\n");
+  EXPECT_EQ(node.run({"drain", "--json"}), kExitFailed);
+  EXPECT_EQ(node.printed, "{\"error\":\"the peer is not heard\"}\n");
+  EXPECT_EQ(node.run({"undrain", "--json"}), 0);
+  EXPECT_EQ(node.printed, "{\"undrained\":true}\n");
+}
+
+TEST(Commands, DoctorFailsWhenItFindsSomething) {
+  Node well, ill, confused;
+  well.start("vrrpd.sock", {{"POST /doctor", {200, "application/json", "[]"}}});
+  EXPECT_EQ(well.run({"doctor"}), 0);
+  EXPECT_EQ(well.printed, "nothing is wrong\n");
+  ill.start(
+      "vrrpd.sock",
+      {{"POST /doctor",
+        {200, "application/json", R"([{"what":"firewall","evidence":"0 of 5 probes","advice":"open it"}])"}}});
+  EXPECT_EQ(ill.run({"doctor"}), kExitFailed);
+  EXPECT_EQ(ill.printed, "firewall: 0 of 5 probes; open it\n");
+  confused.start("vrrpd.sock", {{"POST /doctor", {200, "application/json", "{}"}}});
+  EXPECT_EQ(confused.run({"doctor"}), kExitNoAnswer);
+}
+
+TEST(Commands, PlanIsATable) {
+  Node node;
+  node.start("vrrpd.sock",
+             {{"GET /plan", {200, "application/json", R"({"rows":[{"failing":"none","active":"lb-a"}]})"}}});
+  EXPECT_EQ(node.run({"plan"}), 0);
+  EXPECT_EQ(node.printed, "FAILING  ACTIVE\nnone     lb-a\n");
 }
 
 TEST(Commands, ReloadReachesBoth) {
