@@ -581,12 +581,12 @@ class Lab:
         """One ping per millisecond to the address."""
         return Meter(self.client, f"probe-{address}", [program("bench/probe"), address])
 
-    def traffic(self, address: str = VIP, rate: int = 500, path: str = "/1k") -> Meter:
+    def traffic(self, address: str = VIP, rate: int = 500, path: str = "/1k", timeout_ms: int = 1000) -> Meter:
         """Steady GETs of one file: half on fresh connections, half on kept ones."""
         body = self.client.folder / "expected"
         body.write_bytes(body_of(path.strip("/")))
         return Meter(self.client, f"traffic-{address}",
-                     [program("bench/traffic"), address, "80", path, str(body), str(rate)])
+                     [program("bench/traffic"), address, "80", path, str(body), str(rate), str(timeout_ms)])
 
 
 LOG_LINES = {"access.log": 5, "error.log": 5}  # of the others: LOG_LINES_MAX, from the end
