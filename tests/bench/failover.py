@@ -179,6 +179,7 @@ class Keepalived(Pair):
                 }}
                 vrrp_track_file nginx {{
                   file {node.folder}/nginx-died
+                  weight 0
                 }}
                 vrrp_script http {{
                   script "{find_tool("curl", "curl")} -s -f -m 1 -o /dev/null http://127.0.0.1/1k"
@@ -198,7 +199,7 @@ class Keepalived(Pair):
                     {VIP}/24
                   }}
                   track_file {{
-                    nginx
+                    nginx weight 0
                   }}
                   track_script {{
                     http
