@@ -2,7 +2,6 @@
 // The agent's configuration as plain values: node.conf after validation. vrrp/config.h loads it; nothing here reads
 // files.
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "common/base/time.h"
 #include "vrrp/agent/check_config.h"
 #include "vrrp/core/advertisement.h"
+#include "vrrp/core/authentication.h"
 
 namespace vipair::vrrp {
 
@@ -28,9 +28,6 @@ struct PeerPath {
   IpAddress address;  // of the peer, in a network of that interface
   friend bool operator==(const PeerPath&, const PeerPath&) = default;
 };
-
-// Shared by the two nodes of a pair: HMAC-SHA256 over everything they tell each other.
-using PairKey = std::array<std::uint8_t, 32>;
 
 // One named entry of virtual_routers. It becomes one VRRP instance per address family that it has addresses of.
 struct VirtualRouterConfig {

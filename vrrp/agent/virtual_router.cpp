@@ -407,6 +407,7 @@ std::string VirtualRouter::explain(TimePoint now, Reason reason) const {
     case Reason::none:
     case Reason::address_lost:
     case Reason::accepted:
+    case Reason::unverified:
     case Reason::answered:
     case Reason::parameters_changed:
       break;

@@ -60,6 +60,10 @@ const char* to_string(DropReason reason) {
       return "the sender is not the configured peer";
     case DropReason::source_not_link_local:
       return "the source is not a link-local address";
+    case DropReason::authentication:
+      return "it is not signed with a key of this node";
+    case DropReason::replay:
+      return "it was heard before: somebody repeats what the peer said";
     case DropReason::length:
       return "the length does not match the number of addresses";
     case DropReason::checksum:
@@ -92,6 +96,10 @@ const char* counter_name(DropReason reason) {
       return "not_the_peer_errors";
     case DropReason::source_not_link_local:
       return "source_errors";
+    case DropReason::authentication:
+      return "authentication_errors";
+    case DropReason::replay:
+      return "replays";
     case DropReason::length:
       return "packet_length_errors";
     case DropReason::checksum:

@@ -48,6 +48,8 @@ enum class DropReason {
   own_advertisement,      // our own, looped back
   not_the_peer,           // pair mode: the peer is pinned and this is somebody else
   source_not_link_local,  // IPv6 from anything but a link-local address (section 5.1.2.1)
+  authentication,         // pair mode: not signed with a key of ours, or altered (vrrp/core/authentication.h)
+  replay,                 // pair mode: signed, and heard before
   length,                 // the length does not follow from the count
   checksum,               // neither form is valid
   count,                  // no address (erratum 8299)

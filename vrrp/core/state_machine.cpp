@@ -73,7 +73,10 @@ Transition on_advert(const Parameters& parameters, const Backup& state, const Ad
                      TimePoint now) {
   if (advert.priority == kPriorityResigned) {
     // Pair mode: nobody else can want the addresses, and the Active keeps answering until it hears us.
-    if (parameters.is_pair) return become_active(parameters, now, Reason::priority_zero, advert.source);
+    if (parameters.is_pair) {
+      return become_active(parameters, now, Reason::priority_zero,
+                           advert.is_reachable ? std::optional(advert.source) : std::nullopt);
+    }
     Backup next = state;
     next.active_down_at = now + skew_time(parameters.priority, state.active_adver_interval);
     next.outranked.reset();
@@ -87,6 +90,13 @@ Transition on_advert(const Parameters& parameters, const Backup& state, const Ad
   Backup next = backup(parameters, learned_interval(parameters, advert.max_advertise_interval), now);
   next.preempt_at = state.preempt_at;
   return {next, {}, Reason::accepted};
+}
+
+Transition on_unverified(const Parameters& parameters, const Backup& state, TimePoint now) {
+  Backup next = state;
+  next.active_down_at =
+      std::max(next.active_down_at, now + own_active_down_interval(parameters, parameters.advertisement_interval));
+  return {next, {}, Reason::unverified};
 }
 
 // ---- section 6.4.3: Active ----
@@ -223,6 +233,7 @@ Transition step(const Parameters& parameters, const State& state, const Event& e
           [&](const Backup& backup, const AdvertReceived& advert) {
             return on_advert(parameters, backup, advert, now);
           },
+          [&](const Backup& backup, const AdvertUnverified&) { return on_unverified(parameters, backup, now); },
           [&](const Backup&, const ParametersChanged&) {
             return parameters.is_owner() ? become_active(parameters, now, Reason::owner) : stay;
           },
@@ -299,6 +310,8 @@ const char* to_string(Reason reason) {
       return "accepted";
     case Reason::outranked:
       return "outranked";
+    case Reason::unverified:
+      return "unverified";
     case Reason::second_active:
       return "second_active";
     case Reason::answered:

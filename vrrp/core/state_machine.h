@@ -28,14 +28,18 @@ struct AdvertReceived {  // passed every receive check, not our own
   std::uint8_t priority = 0;
   Centiseconds max_advertise_interval{};
   bool decides_ties = true;  // between equal priorities, by the addresses on this network
+  bool is_reachable = true;  // at `source`: connections can be relayed there
 };
+// Pair mode: an advertisement from the peer's address, with a priority other than 0, that does not prove to be the
+// peer's. Somebody is there: no reason to conclude that nobody is, and nothing to be learned.
+struct AdvertUnverified {};
 struct ParametersChanged {  // `parameters` are the new ones already
   bool announce = false;    // an address was added or the MAC changed: the LAN has to learn it
 };
 struct ClaimFailed {};  // the last ClaimAddresses did not succeed
 struct AddressLost {};  // somebody else removed an address of ours
-using Event =
-    std::variant<Startup, Shutdown, TimeReached, AdvertReceived, ParametersChanged, ClaimFailed, AddressLost>;
+using Event = std::variant<Startup, Shutdown, TimeReached, AdvertReceived, AdvertUnverified, ParametersChanged,
+                           ClaimFailed, AddressLost>;
 
 // ---- actions, performed in order; the rest is skipped when a claim fails ----
 
@@ -73,6 +77,7 @@ enum class Reason {
   address_lost,     // ours again, announced again
   accepted,         // Backup: the Active lives
   outranked,        // Backup: a lower priority was discarded, the timer runs on
+  unverified,       // Backup: somebody speaks in the peer's name, the timer starts anew
   second_active,    // Active: a lower priority was discarded and answered
   answered,         // Active: somebody resigned or asked with priority 0
   late_wakeup,      // slept for too long to trust the silence: listening first

@@ -99,8 +99,9 @@ TEST(StateMachine, JoinHoldEndsWithTheFirstAdvertisement) {
 }
 
 TEST(StateMachine, InitializeIgnoresEverythingButStartup) {
-  for (const Event& event : std::vector<Event>{Shutdown{}, TimeReached{}, advert(0), advert(255),
-                                               ParametersChanged{true}, ClaimFailed{}, AddressLost{}}) {
+  for (const Event& event :
+       std::vector<Event>{Shutdown{}, TimeReached{}, advert(0), advert(255), AdvertUnverified{},
+                          ParametersChanged{true}, ClaimFailed{}, AddressLost{}}) {
     const Transition t = step(pair(255), Initialize{}, event, kNow);
     EXPECT_EQ(t.next, State(Initialize{}));
     EXPECT_THAT(t.actions, IsEmpty());
@@ -224,7 +225,36 @@ TEST(StateMachine, BackupKeepsItsTimerThroughAReload) {
   EXPECT_EQ(step(rfc(7), backup(), ParametersChanged{true}, kNow).next, backup());
 }
 
+TEST(StateMachine, BackupDoesNotTakeOverFromSomebodyWhoDoesNotVerify) {
+  State state = backup();
+  std::get<Backup>(state).active_adver_interval = Centiseconds(50);
+  const Transition t = step(pair(), state, AdvertUnverified{}, kNow);
+  EXPECT_EQ(t.reason, Reason::unverified);
+  EXPECT_THAT(t.actions, IsEmpty());
+  Backup expected = std::get<Backup>(state);
+  expected.active_down_at = kNow + active_down_interval(100, kInterval);
+  EXPECT_EQ(t.next, State(expected)) << "for its own interval, and learns nothing";
+}
+
+TEST(StateMachine, SomebodyWhoDoesNotVerifyNeverShortensAWait) {
+  const Transition t = step(pair(), backup(10s), AdvertUnverified{}, kNow);
+  EXPECT_EQ(t.next, backup(10s));
+}
+
+TEST(StateMachine, ConnectionsAreNotRelayedToWhoCannotBeReached) {
+  AdvertReceived resignation = advert(0);
+  resignation.is_reachable = false;
+  const Transition t = step(pair(), backup(), resignation, kNow);
+  EXPECT_THAT(t.actions, ElementsAre(kClaim, send(100), kAnnounce));
+}
+
 // ---- Active (section 6.4.3) ----
+
+TEST(StateMachine, ActiveIgnoresWhatDoesNotVerify) {
+  const Transition t = step(pair(), active(), AdvertUnverified{}, kNow);
+  EXPECT_EQ(t.next, active());
+  EXPECT_THAT(t.actions, IsEmpty());
+}
 
 TEST(StateMachine, ActiveAdvertisesWhenAdverTimerFires) {
   EXPECT_EQ(step(rfc(), active(), TimeReached{}, kNow + 50ms - 1ns).next, active());
@@ -415,7 +445,8 @@ TEST(StateMachine, OwnerThatStartsWhileYieldingIsActive) {
 }
 
 TEST(StateMachine, YieldingIgnoresEverythingElse) {
-  for (const Event& event : std::vector<Event>{Shutdown{}, ParametersChanged{true}, ClaimFailed{}, AddressLost{}}) {
+  for (const Event& event :
+       std::vector<Event>{Shutdown{}, AdvertUnverified{}, ParametersChanged{true}, ClaimFailed{}, AddressLost{}}) {
     const Transition t = step(pair(), yielding(), event, kNow);
     EXPECT_EQ(t.next, yielding());
     EXPECT_THAT(t.actions, IsEmpty());
