@@ -262,7 +262,7 @@ NodeRole Agent::role() const {
   return holds ? NodeRole::active : NodeRole::standby;
 }
 
-Status Agent::status(TimePoint) const {
+Status Agent::status(TimePoint now) const {
   Status status;
   status.node = impl_->config.node;
   status.warnings = impl_->config.warnings;
@@ -270,7 +270,7 @@ Status Agent::status(TimePoint) const {
   bool is_proxy_tracked = false;
   for (const auto& router : impl_->routers) {
     status.routers.push_back(router->status());
-    for (std::string& warning : router->warnings()) status.warnings.push_back(std::move(warning));
+    for (std::string& warning : router->warnings(now)) status.warnings.push_back(std::move(warning));
     is_proxy_tracked |= router->config().track_proxy;
   }
   if (is_proxy_tracked || impl_->proxy) {

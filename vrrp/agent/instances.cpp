@@ -56,7 +56,7 @@ std::vector<InstanceConfig> instances_of(const Config& config) {
 
       instance.key = {router.interface, family, router.vrid};
       instance.name = router.name;
-      instance.version = router.version;
+      instance.version = family == IpFamily::ipv4 ? router.version : 3;  // version 2 is for IPv4
       instance.password = router.password;
       instance.virtual_mac = router.virtual_mac;
       instance.accept = router.accept;

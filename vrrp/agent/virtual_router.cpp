@@ -33,6 +33,27 @@ bool contains(const std::vector<IpPrefix>& prefixes, const IpAddress& address) {
 
 std::string label_of(const InstanceConfig& config) { return config.name + "/" + to_string(config.key.family); }
 
+std::optional<AuthenticationData> password_of(const InstanceConfig& config) {
+  if (config.version != 2 || config.password.empty()) return std::nullopt;
+  return authentication_data(config.password);
+}
+
+// What version 2 wants to be configured alike (RFC 3768 section 7.1). Version 3 learns the interval.
+std::optional<DropReason> disagreement(const InstanceConfig& own, const Advertisement& heard) {
+  if (heard.version != 2) return std::nullopt;
+  if (heard.max_advertise_interval != own.advertisement_interval) return DropReason::interval_mismatch;
+  const auto password = password_of(own);
+  if (heard.password.has_value() != password.has_value()) return DropReason::auth_type_mismatch;
+  if (heard.password != password) return DropReason::auth_failure;
+  return std::nullopt;
+}
+
+std::string explain_refusal(DropReason reason, const IpAddress& source) {
+  std::string text = "advertisement from " + source.to_string() + " refused: " + to_string(reason);
+  if (const char* what_to_do = advice(reason)) text += std::string("; ") + what_to_do;
+  return text;
+}
+
 // What is wrong with the interface for this family; empty: nothing.
 std::string interface_fault(const InterfaceInfo& interface, const InstanceKey& key) {
   const std::string prefix = "interface " + key.interface + ": ";
@@ -55,6 +76,7 @@ VirtualRouter::VirtualRouter(InstanceConfig config, Surroundings surroundings, T
 
 Parameters VirtualRouter::parameters() const {
   Parameters parameters;
+  parameters.version = config_.version;
   parameters.priority = config_.priority;
   parameters.advertisement_interval = config_.advertisement_interval;
   parameters.preempt = config_.preempt;
@@ -73,23 +95,25 @@ void VirtualRouter::on_packet(TimePoint now, const ReceivedPacket& packet) {
   if (packet.source.is_v6() && !packet.source.is_link_local()) {
     return refuse(now, DropReason::source_not_link_local, packet.source);
   }
-  const auto decoded = decode(packet);
-  if (!decoded) return refuse(now, decoded.error(), packet.source);
+  const auto decoded = decode(packet, config_.version);
+  const auto refusal = decoded ? disagreement(config_, decoded->advertisement) : std::optional(decoded.error());
+  if (refusal) return refuse(now, *refusal, packet.source);
   accept(now, packet, *decoded);
 }
 
 void VirtualRouter::refuse(TimePoint now, DropReason reason, const IpAddress& source) {
   const auto index = static_cast<std::size_t>(reason);
   ++counters_.dropped[index];
+  if (advice(reason)) disagreement_ = Disagreement{source, reason, now};
   // a multicast socket hears itself: nothing to tell
   const Level level = reason == DropReason::own_advertisement ? Level::debug : Level::warn;
-  tell_at_most(refusal_limits_[index], now, level, "refused",
-               "advertisement from " + source.to_string() + " refused: " + to_string(reason));
+  tell_at_most(refusal_limits_[index], now, level, "refused", explain_refusal(reason, source));
 }
 
 void VirtualRouter::accept(TimePoint now, const ReceivedPacket& packet, const DecodedAdvertisement& decoded) {
   const Advertisement& advertisement = decoded.advertisement;
   ++counters_.received_advertisements;
+  if (disagreement_ && disagreement_->source == packet.source) disagreement_.reset();
   if (advertisement.priority == kPriorityResigned) ++counters_.received_priority_zero;
   ++(decoded.checksum == ChecksumKind::pseudo_header ? counters_.received_checksums_pseudo_header
                                                      : counters_.received_checksums_message_only);
@@ -342,6 +366,8 @@ void VirtualRouter::introduce() {
 OutgoingAdvertisement VirtualRouter::advertisement(std::uint8_t priority) const {
   VIPAIR_ASSERT(source_.has_value(), "an advertisement has a source");
   Advertisement advertisement{config_.key.vrid, priority, config_.advertisement_interval, {}};
+  advertisement.version = config_.version;
+  advertisement.password = password_of(config_);
   for (const IpPrefix& prefix : config_.advertised) advertisement.addresses.push_back(prefix.address);
 
   ChecksumKind checksum = ChecksumKind::pseudo_header;
@@ -400,7 +426,8 @@ std::string VirtualRouter::explain(TimePoint now, Reason reason) const {
     case Reason::silent_too_long:
       return "was silent for too long, " + who + " has taken over by right";
     case Reason::second_active:
-      return who + " is Active as well, with priority " + its + " below ours of " + own + ": answered";
+      return who + " is Active as well, with priority " + its + " below ours of " + own +
+             (config_.version == 2 ? ": discarded" : ": answered");
     case Reason::outranked:
       return who + " is Active with priority " + its + " below ours of " + own;
     case Reason::sync_group:
@@ -458,6 +485,7 @@ RouterStatus VirtualRouter::status() const {
   status.interface = config_.key.interface;
   status.vrid = config_.key.vrid;
   status.family = config_.key.family;
+  status.version = config_.version;
   status.state = role();
   status.reason = to_string(reason_);
   status.since = since_;
@@ -495,17 +523,22 @@ PeerReport VirtualRouter::report(TimePoint now) const {
   return {name_of(state()), config_.priority, 0, is_group_healthy(), now};
 }
 
-std::vector<std::string> VirtualRouter::warnings() const {
+std::vector<std::string> VirtualRouter::warnings(TimePoint now) const {
   std::vector<std::string> warnings;
   if (neighbour_ && neighbour_->lists_other_addresses) {
     warnings.push_back(label_ + ": " + neighbour_->address.to_string() +
                        " advertises other addresses than this node is configured with");
   }
-  if (neighbour_ &&
-      learned_interval(parameters(), neighbour_->advertised_interval) != neighbour_->advertised_interval) {
-    warnings.push_back(label_ + ": " + neighbour_->address.to_string() + " advertises every " +
-                       milliseconds(neighbour_->advertised_interval) +
-                       ", more than ten times our own interval: it counts as ten times");
+  if (disagreement_ && now - disagreement_->heard < kDisagreementRemembered) {
+    warnings.push_back(label_ + ": " + explain_refusal(disagreement_->reason, disagreement_->source));
+  }
+  if (neighbour_ && config_.version == 3) {
+    const Centiseconds counted = learned_interval(parameters(), neighbour_->advertised_interval);
+    if (counted < neighbour_->advertised_interval) {
+      warnings.push_back(label_ + ": " + neighbour_->address.to_string() + " advertises every " +
+                         milliseconds(neighbour_->advertised_interval) +
+                         ", more than ten times our own interval: it counts as " + milliseconds(counted));
+    }
   }
   if (reclaim_at_)
     warnings.push_back(label_ + ": somebody keeps removing our addresses from " + config_.key.interface);

@@ -36,6 +36,8 @@ inline constexpr Duration kReclaimFightForgotten = std::chrono::seconds(60);
 // peer that still knows another MAC address would advertise into the void, and this node would conclude that it is
 // dead.
 inline constexpr int kIntroductions = 4;
+// The status warns for so long of a neighbour that is configured differently, after it was last heard.
+inline constexpr Duration kDisagreementRemembered = std::chrono::minutes(1);
 
 class Group;
 
@@ -83,7 +85,7 @@ class VirtualRouter {
   void add_to(LastWill& will) const;
   RouterStatus status() const;
   PeerReport report(TimePoint now) const;  // of this node's instance, for the peer
-  std::vector<std::string> warnings() const;
+  std::vector<std::string> warnings(TimePoint now) const;
 
   // ---- for its group ----
 
@@ -130,6 +132,13 @@ class VirtualRouter {
     bool lists_other_addresses = false;  // than we do
   };
 
+  // A refusal that an operator can end, since it comes from a difference of configuration.
+  struct Disagreement {
+    IpAddress source;
+    DropReason reason;
+    TimePoint heard;
+  };
+
   bool is_group_healthy() const;
   bool is_active() const { return std::holds_alternative<Active>(state()); }
   void accept(TimePoint now, const ReceivedPacket& packet, const DecodedAdvertisement& decoded);
@@ -160,6 +169,7 @@ class VirtualRouter {
   std::size_t noted_state_ = State().index();
   std::string told_role_ = "initialize";
   std::optional<Neighbour> neighbour_;
+  std::optional<Disagreement> disagreement_;
   Counters counters_;
 
   Backoff claim_backoff_{kClaimRetryFirst, kClaimRetryLast};

@@ -13,6 +13,7 @@ inline constexpr Centiseconds kAdvertisementIntervalMin{1};
 inline constexpr Centiseconds kAdvertisementIntervalMax{4095};  // twelve bits on the wire
 
 struct Parameters {
+  int version = 3;              // 2: RFC 3768, whole seconds
   std::uint8_t priority = 100;  // 1-254; 255: this node owns the address
   Centiseconds advertisement_interval{10};
   bool preempt = false;

@@ -10,8 +10,12 @@ namespace vipair::vrrp {
 
 namespace {
 
+Duration own_skew_time(const Parameters& parameters, Centiseconds active_adver_interval) {
+  return skew_time(parameters.priority, active_adver_interval, parameters.version);
+}
+
 Duration own_active_down_interval(const Parameters& parameters, Centiseconds active_adver_interval) {
-  return active_down_interval(parameters.priority, active_adver_interval);
+  return active_down_interval(parameters.priority, active_adver_interval, parameters.version);
 }
 
 // ---- entering a state ----
@@ -42,7 +46,7 @@ Transition become_active(const Parameters& parameters, TimePoint now, Reason rea
 Transition start(const Parameters& parameters, TimePoint now) {
   if (parameters.is_owner()) return become_active(parameters, now, Reason::owner);
   Backup next = backup(parameters, parameters.advertisement_interval, now);
-  const Duration skew = skew_time(parameters.priority, parameters.advertisement_interval);
+  const Duration skew = own_skew_time(parameters, parameters.advertisement_interval);
   next.active_down_at = std::max(next.active_down_at, now + parameters.join_hold + skew);
   return {next, {}, Reason::startup};
 }
@@ -60,7 +64,7 @@ Transition on_time(const Parameters& parameters, const Backup& state, TimePoint 
     Backup next = state;
     next.is_listening_again = true;
     next.active_down_at =
-        now + state.active_adver_interval + skew_time(parameters.priority, state.active_adver_interval);
+        now + state.active_adver_interval + own_skew_time(parameters, state.active_adver_interval);
     return {next, {}, Reason::late_wakeup};
   }
   if (state.outranked && now <= state.outranked->heard_at + down_interval) {
@@ -78,7 +82,7 @@ Transition on_advert(const Parameters& parameters, const Backup& state, const Ad
                            advert.is_reachable ? std::optional(advert.source) : std::nullopt);
     }
     Backup next = state;
-    next.active_down_at = now + skew_time(parameters.priority, state.active_adver_interval);
+    next.active_down_at = now + own_skew_time(parameters, state.active_adver_interval);
     next.outranked.reset();
     return {next, {}, Reason::priority_zero};
   }
@@ -139,10 +143,18 @@ void announce_again(Transition& transition, TimePoint now) {
 }
 
 // There is, or was, a second Active: the switch has learned both places, and hears of ours again.
-Transition answer(const Parameters& parameters, const Active& state, TimePoint now, Reason reason) {
-  Transition transition = advertise_now(parameters, state, now, reason);
+Transition announce_if_due(Transition transition, const Active& state, TimePoint now) {
   if (now - state.announcements.started_at >= kAnnouncementRestartMin) announce_again(transition, now);
   return transition;
+}
+
+Transition answer(const Parameters& parameters, const Active& state, TimePoint now, Reason reason) {
+  return announce_if_due(advertise_now(parameters, state, now, reason), state, now);
+}
+
+// Version 2 discards without a word to the sender (RFC 3768 section 6.4.3).
+Transition discard(const Active& state, TimePoint now) {
+  return announce_if_due({state, {}, Reason::second_active}, state, now);
 }
 
 // So late that a Backup of any priority, if one lives, has declared us dead.
@@ -175,6 +187,9 @@ Transition on_time(const Parameters& parameters, const Active& state, TimePoint 
 
 Transition on_advert(const Parameters& parameters, const Active& state, const AdvertReceived& advert,
                      TimePoint now) {
+  const bool is_version_2 = parameters.version == 2;
+  // RFC 3768 section 7.1; erratum 8298 made it "log" for version 3
+  if (is_version_2 && parameters.is_owner()) return discard(state, now);
   if (advert.priority == kPriorityResigned) return answer(parameters, state, now, Reason::answered);
 
   if (advert.priority > parameters.priority) return yield_to(parameters, advert, now, Reason::higher_priority);
@@ -185,7 +200,7 @@ Transition on_advert(const Parameters& parameters, const Active& state, const Ad
   if (slept && !parameters.preempt && !parameters.is_owner()) {
     return yield_to(parameters, advert, now, Reason::silent_too_long);
   }
-  return answer(parameters, state, now, Reason::second_active);
+  return is_version_2 ? discard(state, now) : answer(parameters, state, now, Reason::second_active);
 }
 
 Transition on_parameters(const Parameters& parameters, const Active& state, bool announce, TimePoint now) {

@@ -1,7 +1,8 @@
 #pragma once
-// The state machine of one VRRP instance (RFC 9568 section 6.4) as a pure function: what was, what happened and
-// when, give what is and what to do. Deadlines live in the state, so an early tick is harmless, nothing is ever
-// cancelled and nothing goes stale. After TimeReached no deadline of the new state lies at or before `now`.
+// The state machine of one VRRP instance (RFC 9568 and RFC 3768 section 6.4) as a pure function: what was, what
+// happened and when, give what is and what to do. Deadlines live in the state, so an early tick is harmless,
+// nothing is ever cancelled and nothing goes stale. After TimeReached no deadline of the new state lies at or
+// before `now`.
 //
 // Beyond the RFC (reasons in vrrp/README.md): the join hold and the preempt delay, everything marked "pair mode",
 // and listening first after having slept through the time in which another node must have taken over.
@@ -78,7 +79,7 @@ enum class Reason {
   accepted,         // Backup: the Active lives
   outranked,        // Backup: a lower priority was discarded, the timer runs on
   unverified,       // Backup: somebody speaks in the peer's name, the timer starts anew
-  second_active,    // Active: a lower priority was discarded and answered
+  second_active,    // Active: a lower priority was discarded, and in version 3 answered
   answered,         // Active: somebody resigned or asked with priority 0
   late_wakeup,      // slept for too long to trust the silence: listening first
   silent_too_long,  // Active: slept so long that the other one has taken over by right

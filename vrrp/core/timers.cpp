@@ -4,12 +4,13 @@
 
 namespace vipair::vrrp {
 
-Duration skew_time(std::uint8_t priority, Centiseconds active_adver_interval) {
-  return (256 - priority) * Duration(active_adver_interval) / 256;
+Duration skew_time(std::uint8_t priority, Centiseconds active_adver_interval, int version) {
+  const Duration unit = version == 2 ? Duration(std::chrono::seconds(1)) : Duration(active_adver_interval);
+  return (256 - priority) * unit / 256;
 }
 
-Duration active_down_interval(std::uint8_t priority, Centiseconds active_adver_interval) {
-  return 3 * Duration(active_adver_interval) + skew_time(priority, active_adver_interval);
+Duration active_down_interval(std::uint8_t priority, Centiseconds active_adver_interval, int version) {
+  return 3 * Duration(active_adver_interval) + skew_time(priority, active_adver_interval, version);
 }
 
 Duration longest_active_down_interval(Centiseconds active_adver_interval) {
@@ -17,9 +18,9 @@ Duration longest_active_down_interval(Centiseconds active_adver_interval) {
 }
 
 Centiseconds learned_interval(const Parameters& parameters, Centiseconds advertised) {
-  if (!parameters.is_pair) return advertised;
-  return std::min(advertised,
-                  std::max(kLearnedIntervalFactorMax * parameters.advertisement_interval, kLearnedIntervalFloor));
+  if (parameters.version == 2) return parameters.advertisement_interval;
+  const Centiseconds floor = parameters.is_pair ? kLearnedIntervalFloorOfPair : kLearnedIntervalFloor;
+  return std::min(advertised, std::max(kLearnedIntervalFactorMax * parameters.advertisement_interval, floor));
 }
 
 Duration yield_time(Centiseconds advertisement_interval) {

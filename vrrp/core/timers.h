@@ -1,5 +1,6 @@
 #pragma once
-// The intervals of RFC 9568 section 6.1, and ours, in exact integer nanoseconds: a skew can be 39 microseconds.
+// The intervals of RFC 9568 section 6.1, of RFC 3768 section 6.1 for version 2, and ours, in exact integer
+// nanoseconds: a skew can be 39 microseconds.
 
 #include <chrono>
 
@@ -8,10 +9,11 @@
 
 namespace vipair::vrrp {
 
-// In pair mode an advertised interval counts for at most this many of our own (and at least one second), so that
-// one forged message cannot silence the pair for minutes. Two honest nodes stay far below it.
+// An advertised interval counts for at most this many of our own, or for the floor, so that one forged message
+// cannot silence the others for minutes. Honest nodes of a pair stay far below it; strangers get more room.
 inline constexpr int kLearnedIntervalFactorMax = 10;
-inline constexpr Centiseconds kLearnedIntervalFloor{100};
+inline constexpr Centiseconds kLearnedIntervalFloor{500};
+inline constexpr Centiseconds kLearnedIntervalFloorOfPair{100};
 
 // A resigned Active waits so long for its peer: two advertisement intervals within these bounds.
 inline constexpr Duration kYieldMin = std::chrono::milliseconds(200);
@@ -19,14 +21,15 @@ inline constexpr Duration kYieldMax = std::chrono::seconds(1);
 // Priority 0 goes out so many times in that time: a lost one must not cost the whole of it.
 inline constexpr int kYieldRepeats = 10;
 
-// Skew_Time = ((256 - priority) * Active_Adver_Interval) / 256
-Duration skew_time(std::uint8_t priority, Centiseconds active_adver_interval);
+// Skew_Time = ((256 - priority) * Active_Adver_Interval) / 256; version 2: (256 - priority) / 256 seconds
+Duration skew_time(std::uint8_t priority, Centiseconds active_adver_interval, int version = 3);
 // Active_Down_Interval = 3 * Active_Adver_Interval + Skew_Time
-Duration active_down_interval(std::uint8_t priority, Centiseconds active_adver_interval);
-// No Backup, whatever its priority, waits longer than this: four intervals.
+Duration active_down_interval(std::uint8_t priority, Centiseconds active_adver_interval, int version = 3);
+// No Backup, whatever its priority and version, waits longer than this: four intervals.
 Duration longest_active_down_interval(Centiseconds active_adver_interval);
 
-// What a Backup learns from an advertisement: the advertised interval, bounded in pair mode.
+// What a Backup learns from an advertisement: the advertised interval, bounded. Version 2 learns nothing: every
+// advertisement that is accepted has our own interval.
 Centiseconds learned_interval(const Parameters& parameters, Centiseconds advertised);
 
 Duration yield_time(Centiseconds advertisement_interval);

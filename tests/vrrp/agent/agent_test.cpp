@@ -368,6 +368,126 @@ TEST_F(AgentTest, Ipv6IsHeardFromLinkLocalAddressesOnly) {
   EXPECT_EQ(counter("source_errors"), 1u);
 }
 
+// ---- version 2 (RFC 3768) ----
+
+class Version2Test : public AgentTest {
+ protected:
+  Version2Test() {
+    router().version = 2;
+    router().advertisement_interval = Centiseconds(100);
+  }
+  void start_active() {
+    start();
+    lan_.run_for(4s);
+    ASSERT_EQ(state(), "active");
+    take_texts();
+  }
+  static Bytes advert_v2(int priority, std::string_view password = "", int seconds = 1) {
+    Advertisement advertisement{51, static_cast<std::uint8_t>(priority), std::chrono::seconds(seconds), {}};
+    advertisement.addresses = {*IpAddress::parse("192.0.2.100")};
+    advertisement.version = 2;
+    if (!password.empty()) advertisement.password = authentication_data(password);
+    return encode(advertisement, kPeer, kGroup, ChecksumKind::message_only);
+  }
+  static Advertisement decoded(const OutgoingAdvertisement& sent) {
+    return decode({sent.source, sent.destination, kTtl, sent.message}, 2)->advertisement;
+  }
+  std::vector<std::string> warnings() { return agent().status(lan_.now()).warnings; }
+};
+
+TEST_F(Version2Test, IsSpokenAndHeard) {
+  start_active();
+  EXPECT_EQ(status().version, 2);
+  EXPECT_EQ(decoded(host().sent.back()).max_advertise_interval, Centiseconds(100));
+  EXPECT_EQ(decoded(host().sent.back()).password, std::nullopt);
+  hear(advert_v2(255));
+  EXPECT_EQ(state(), "backup");
+  EXPECT_THAT(warnings(), IsEmpty());
+}
+
+TEST_F(Version2Test, LastWillResignsInVersion2) {
+  router().password = "secret";
+  start_active();
+  ASSERT_EQ(host().will.resignations.size(), 1u);
+  const Advertisement last_words = decoded(host().will.resignations.front());
+  EXPECT_EQ(last_words.priority, 0);
+  EXPECT_EQ(last_words.password, authentication_data("secret"));
+}
+
+TEST_F(Version2Test, Ipv6StaysWithVersion3) {
+  router().addresses.push_back(prefix("2001:db8::100/64"));
+  start();
+  EXPECT_EQ(status(0).version, 2);
+  EXPECT_EQ(status(1).version, 3);
+}
+
+// RFC 3768 section 7.1
+TEST_F(Version2Test, WhatIsConfiguredDifferentlyIsRefusedAndTheStatusSaysWhatToDo) {
+  router().password = "secret";
+  start_active();
+  struct {
+    const char* counter;
+    Bytes message;
+    const char* advice;
+  } cases[] = {{"adv_interval_mismatches", advert_v2(255, "secret", 2), "same advertisement_interval"},
+               {"auth_type_mismatches", advert_v2(255), "set a password on both"},
+               {"auth_failures", advert_v2(255, "Secret"), "set the same password"},
+               {"version_3_packets", advert(255, kPeer), "set version = 3 here"}};
+  for (const auto& wrong : cases) {
+    hear(wrong.message);
+    EXPECT_EQ(state(), "active") << wrong.counter;
+    EXPECT_EQ(counter(wrong.counter), 1u);
+    EXPECT_THAT(warnings(), ElementsAre(HasSubstr(wrong.advice)));
+    EXPECT_THAT(take_texts("refused"), ElementsAre(HasSubstr(wrong.advice)));
+  }
+  hear(advert_v2(255, "secret"));
+  EXPECT_EQ(state(), "backup");
+  EXPECT_THAT(warnings(), IsEmpty()) << "they agree now";
+}
+
+TEST_F(Version2Test, PasswordThatIsNotExpectedIsRefused) {
+  start_active();
+  hear(advert_v2(255, "secret"));
+  EXPECT_EQ(counter("auth_type_mismatches"), 1u);
+  EXPECT_EQ(state(), "active");
+}
+
+TEST_F(Version2Test, PasswordIsNeverTold) {
+  router().password = "secret";
+  start();
+  hear(advert_v2(255, "otherpw"));
+  hear(advert_v2(100));
+  lan_.run_for(4s);
+  std::vector<std::string> texts = take_texts();
+  for (const std::string& warning : warnings()) texts.push_back(warning);
+  ASSERT_FALSE(texts.empty());
+  for (const std::string& text : texts) {
+    EXPECT_THAT(text, Not(HasSubstr("secret")));
+    EXPECT_THAT(text, Not(HasSubstr("otherpw")));
+  }
+}
+
+TEST_F(AgentTest, Version2OfANeighbourIsToldForAMinute) {
+  start_active();
+  Bytes message = advert(255, kPeer);
+  message[0] = 0x21;
+  hear(message);
+  EXPECT_THAT(agent().status(lan_.now()).warnings, ElementsAre(HasSubstr("set version = 2 here")));
+  lan_.run_for(kDisagreementRemembered + 1s);
+  EXPECT_THAT(agent().status(lan_.now()).warnings, IsEmpty());
+}
+
+TEST_F(AgentTest, LongIntervalOfAStrangerIsBoundedAndShown) {
+  start();
+  hear(encode({51, 255, Centiseconds(4095), {*IpAddress::parse("192.0.2.100")}}, kPeer, kGroup,
+              ChecksumKind::pseudo_header));
+  EXPECT_THAT(agent().status(lan_.now()).warnings, ElementsAre(HasSubstr("it counts as 5000 ms")));
+  lan_.run_for(20s);
+  EXPECT_EQ(state(), "active");
+}
+
+// ---- intervals ----
+
 TEST_F(AgentTest, LongIntervalOfThePeerIsBoundedAndShown) {
   with_peer();
   start();

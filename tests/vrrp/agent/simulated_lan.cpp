@@ -70,7 +70,9 @@ Expected<void, HostError> SimulatedHost::send(const OutgoingAdvertisement& adver
     violations.push_back("a message shorter than a header");
     return {};
   }
-  const auto decoded = decode({advertisement.source, advertisement.destination, kTtl, advertisement.message});
+  const int version = advertisement.message[0] >> 4;
+  const auto decoded =
+      decode({advertisement.source, advertisement.destination, kTtl, advertisement.message}, version);
   if (!decoded)
     violations.push_back(std::string("an invalid advertisement is sent: ") + to_string(decoded.error()));
   const int priority = advertisement.message[2];

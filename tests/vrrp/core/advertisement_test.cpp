@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "common/base/checksum.h"
+
 namespace vipair::vrrp {
 namespace {
 
@@ -118,10 +120,10 @@ TEST(Advertisement, EveryReceiveCheckRefusesWithItsOwnReason) {
   const std::vector<std::pair<Bytes, DropReason>> cases = {
       {{}, DropReason::too_short},
       {Bytes(good.begin(), good.begin() + 7), DropReason::too_short},
-      {changed(0, 0x21), DropReason::version_2},
       {changed(0, 0x41), DropReason::version},
       {changed(0, 0x01), DropReason::version},
       {changed(0, 0x32), DropReason::type},
+      {changed(0, 0x21), DropReason::version_2},
       {changed(3, 1), DropReason::length},
       {changed(3, 3), DropReason::length},
       {longer, DropReason::length},
@@ -153,6 +155,139 @@ TEST(Advertisement, TheFirstFailingCheckNamesTheReason) {
   message = with_checksum(message);
   EXPECT_EQ(refusal(from_source(message)), DropReason::count);
 }
+
+// ---- version 2 (RFC 3768) ----
+
+Advertisement version_2(std::string_view password = "") {
+  Advertisement advertisement = two_addresses();
+  advertisement.version = 2;
+  if (!password.empty()) advertisement.password = authentication_data(password);
+  return advertisement;
+}
+
+Bytes encode_version_2(const Advertisement& advertisement) {
+  return encode(advertisement, kSource, kGroup, ChecksumKind::pseudo_header);
+}
+
+// With the checksum over the message that version 2 wants.
+Bytes with_version_2_checksum(Bytes message) {
+  message[6] = message[7] = 0;
+  InternetChecksum checksum;
+  checksum.add(message);
+  message[6] = static_cast<std::uint8_t>(checksum.value() >> 8);
+  message[7] = static_cast<std::uint8_t>(checksum.value());
+  return message;
+}
+
+DropReason refusal_of_version_2(const Bytes& message, int ttl = kTtl) {
+  const auto decoded = decode({kSource, kGroup, ttl, message}, 2);
+  EXPECT_FALSE(decoded) << "was accepted";
+  return decoded ? DropReason{} : decoded.error();
+}
+
+TEST(AdvertisementV2, HasTheLayoutOfRfc3768Section5) {
+  EXPECT_EQ(encode_version_2(version_2()),
+            (Bytes{0x21, 10, 200, 2, 0, 1, 0x92, 0xED, 192, 0, 2, 1, 192, 0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0}));
+}
+
+TEST(AdvertisementV2, PasswordIsFilledUpWithZeros) {
+  const Bytes message = encode_version_2(version_2("secret"));
+  EXPECT_EQ(message[4], 1) << "simple text password";
+  EXPECT_EQ(Bytes(message.end() - 8, message.end()), (Bytes{'s', 'e', 'c', 'r', 'e', 't', 0, 0}));
+  EXPECT_EQ(authentication_data("12345678"), (AuthenticationData{'1', '2', '3', '4', '5', '6', '7', '8'}));
+}
+
+TEST(AdvertisementV2, EverySizeIntervalAndPasswordSurvivesTheRoundTrip) {
+  for (std::size_t count : {1u, 2u, 255u}) {
+    for (int seconds : {1, 40, 255}) {
+      for (std::string_view password : {"", "x", "12345678"}) {
+        Advertisement advertisement = version_2(password);
+        advertisement.max_advertise_interval = std::chrono::seconds(seconds);
+        advertisement.addresses.assign(count, ip("192.0.2.1"));
+        const Bytes message = encode_version_2(advertisement);
+        EXPECT_EQ(message.size(), kHeaderSize + 4 * count + 8);
+        const auto decoded = decode(from_source(message), 2);
+        ASSERT_TRUE(decoded) << count << " addresses, " << seconds << " s: " << to_string(decoded.error());
+        EXPECT_EQ(decoded->advertisement, advertisement);
+        EXPECT_EQ(decoded->checksum, ChecksumKind::message_only);
+      }
+    }
+  }
+}
+
+// RFC 3768 section 5.3.10
+TEST(AdvertisementV2, AuthenticationDataDoesNotMatterWithoutAuthentication) {
+  Bytes message = encode_version_2(version_2());
+  message.back() = 0xFF;
+  const auto decoded = decode(from_source(with_version_2_checksum(message)), 2);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->advertisement, version_2());
+}
+
+// RFC 3768 section 7.1, each MUST of the message itself with what breaks it and nothing else.
+TEST(AdvertisementV2, EveryReceiveCheckRefusesWithItsOwnReason) {
+  const Bytes good = encode_version_2(version_2());
+  auto changed = [&](std::size_t at, int value) {
+    Bytes message = good;
+    message[at] = static_cast<std::uint8_t>(value);
+    return message;
+  };
+  Bytes longer = good;
+  longer.resize(good.size() + 1);
+  const Bytes without_trailer(good.begin(), good.end() - 8);
+  const Bytes no_count = with_version_2_checksum({0x21, 10, 200, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  const std::vector<std::pair<Bytes, DropReason>> cases = {
+      {Bytes(good.begin(), good.begin() + 7), DropReason::too_short},
+      {changed(0, 0x11), DropReason::version},
+      {changed(0, 0x22), DropReason::type},
+      {encode(two_addresses(), kSource, kGroup, ChecksumKind::message_only), DropReason::version_3},
+      {without_trailer, DropReason::length},
+      {longer, DropReason::length},
+      {changed(3, 4), DropReason::length},
+      {changed(2, 201), DropReason::checksum},
+      {changed(good.size() - 1, 1), DropReason::checksum},
+      {no_count, DropReason::count},
+      {with_version_2_checksum(changed(5, 0)), DropReason::interval},
+      {with_version_2_checksum(changed(4, 2)), DropReason::auth_type_unknown},
+      {with_version_2_checksum(changed(4, 255)), DropReason::auth_type_unknown},
+  };
+  for (const auto& [message, reason] : cases) {
+    EXPECT_EQ(to_string(refusal_of_version_2(message)), std::string_view(to_string(reason)));
+  }
+  EXPECT_EQ(refusal_of_version_2(good, 254), DropReason::ttl);
+}
+
+TEST(AdvertisementV2, ChecksumWithAPseudoHeaderIsWrong) {
+  Bytes message = encode_version_2(version_2());
+  InternetChecksum checksum;
+  message[6] = message[7] = 0;
+  for (ByteView part : {kSource.bytes(), kGroup.bytes(), ByteView(message)}) checksum.add(part);
+  checksum.add_u16(kIpProtocol);
+  checksum.add_u16(static_cast<std::uint16_t>(message.size()));
+  message[6] = static_cast<std::uint8_t>(checksum.value() >> 8);
+  message[7] = static_cast<std::uint8_t>(checksum.value());
+  EXPECT_EQ(refusal_of_version_2(message), DropReason::checksum);
+}
+
+TEST(AdvertisementV2, IsForIpv4Only) {
+  const Bytes message = encode_version_2(version_2());
+  for (int version : {2, 3}) {
+    const auto decoded = decode({ip("fe80::c8"), multicast_group(IpFamily::ipv6), kTtl, message}, version);
+    ASSERT_FALSE(decoded);
+    EXPECT_EQ(decoded.error(), DropReason::version_2);
+  }
+}
+
+TEST(AdvertisementV2, DifferencesOfConfigurationComeWithAnAdvice) {
+  for (DropReason reason :
+       {DropReason::version_2, DropReason::version_3, DropReason::auth_type_unknown, DropReason::interval_mismatch,
+        DropReason::auth_type_mismatch, DropReason::auth_failure}) {
+    EXPECT_TRUE(advice(reason)) << to_string(reason);
+  }
+  EXPECT_FALSE(advice(DropReason::checksum)) << "no configuration cures that";
+}
+
+// ---- both versions ----
 
 TEST(Advertisement, AddressesOfTheOtherFamilyDoNotFit) {
   const IpAddress group = multicast_group(IpFamily::ipv6);

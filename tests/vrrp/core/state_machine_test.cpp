@@ -143,9 +143,14 @@ TEST(StateMachine, BackupAcceptsEqualPriorityOfAnyAddressWhenPreempting) {
 }
 
 TEST(StateMachine, BackupLearnsTheIntervalOfTheActive) {
-  const Transition t = step(rfc(), backup(), advert(200, kLower, Centiseconds(4095)), kNow);
-  EXPECT_EQ(next_as<Backup>(t).active_adver_interval, Centiseconds(4095));
-  EXPECT_EQ(next_as<Backup>(t).active_down_at, kNow + active_down_interval(100, Centiseconds(4095)));
+  const Transition t = step(rfc(), backup(), advert(200, kLower, Centiseconds(300)), kNow);
+  EXPECT_EQ(next_as<Backup>(t).active_adver_interval, Centiseconds(300));
+  EXPECT_EQ(next_as<Backup>(t).active_down_at, kNow + active_down_interval(100, Centiseconds(300)));
+}
+
+TEST(StateMachine, StrangersAreNotSilencedByOneLongInterval) {
+  const Transition t = step(rfc(), backup(), advert(255, kLower, Centiseconds(4095)), kNow);
+  EXPECT_EQ(next_as<Backup>(t).active_adver_interval, Centiseconds(500));
 }
 
 TEST(StateMachine, PairIsNotSilencedByOneLongInterval) {
@@ -335,6 +340,51 @@ TEST(StateMachine, OwnerAnswersAForeignAdvertisement) {  // erratum 8298: logged
   next_as<Active>(t);
   EXPECT_EQ(t.reason, Reason::second_active);
 }
+
+// ---- what is different in version 2 (RFC 3768) ----
+
+Parameters version_2(std::uint8_t priority = 100) {
+  Parameters parameters = rfc(priority);
+  parameters.version = 2;
+  parameters.advertisement_interval = Centiseconds(200);
+  return parameters;
+}
+
+TEST(StateMachineV2, MasterDownIntervalSkewsByAFractionOfASecond) {
+  const Transition t = step(version_2(), Initialize{}, Startup{}, kNow);
+  EXPECT_EQ(next_as<Backup>(t).active_down_at, kNow + 6s + 156s / 256.0);
+  const Transition resigned = step(version_2(), t.next, advert(0), kNow);
+  EXPECT_EQ(next_as<Backup>(resigned).active_down_at, kNow + 156s / 256.0);
+}
+
+TEST(StateMachineV2, BackupKeepsItsOwnInterval) {
+  const Transition t = step(version_2(), backup(), advert(200, kLower, Centiseconds(4000)), kNow);
+  EXPECT_EQ(next_as<Backup>(t).active_adver_interval, Centiseconds(200));
+}
+
+TEST(StateMachineV2, MasterDiscardsLowerPriorityWithoutAnAnswer) {
+  const Transition t = step(preempting(version_2()), active(), advert(99), kNow);
+  EXPECT_EQ(next_as<Active>(t).adver_at, std::get<Active>(active()).adver_at) << "its timer runs on";
+  EXPECT_THAT(t.actions, ElementsAre(kAnnounce)) << "but the switch hears who has the addresses";
+  EXPECT_EQ(t.reason, Reason::second_active);
+  EXPECT_THAT(step(preempting(version_2()), t.next, advert(99), kNow + 500ms).actions, IsEmpty());
+}
+
+TEST(StateMachineV2, MasterYieldsAndAnswersPriorityZeroAsInVersion3) {
+  EXPECT_TRUE(std::holds_alternative<Backup>(step(version_2(), active(), advert(101), kNow).next));
+  EXPECT_TRUE(std::holds_alternative<Backup>(step(version_2(), active(), advert(100, kHigher), kNow).next));
+  EXPECT_THAT(step(version_2(), active(), advert(0), kNow).actions, ElementsAre(send(100), kAnnounce));
+}
+
+TEST(StateMachineV2, OwnerDiscardsWhateverItHears) {
+  for (int priority : {0, 100, 255}) {
+    const Transition t = step(version_2(255), active(), advert(priority, kHigher), kNow);
+    EXPECT_THAT(t.actions, ElementsAre(kAnnounce)) << priority;
+    EXPECT_EQ(next_as<Active>(t).adver_at, std::get<Active>(active()).adver_at);
+  }
+}
+
+// ---- stopping ----
 
 TEST(StateMachine, ShutdownAmongStrangersSendsPriorityZeroAndReleases) {
   const Transition t = step(rfc(), active(), Shutdown{}, kNow);

@@ -18,6 +18,14 @@ TEST(Timers, ActiveDownIntervalIsThreeIntervalsAndTheSkew) {
   EXPECT_EQ(active_down_interval(192, Centiseconds(10)), 325ms);
 }
 
+// RFC 3768 section 6.1: the skew does not grow with the interval.
+TEST(Timers, Version2SkewsByAFractionOfASecond) {
+  EXPECT_EQ(skew_time(100, Centiseconds(100), 2), 609375us);
+  EXPECT_EQ(skew_time(100, Centiseconds(1000), 2), 609375us);
+  EXPECT_EQ(active_down_interval(100, Centiseconds(1000), 2), 30s + 609375us);
+  EXPECT_LT(active_down_interval(1, Centiseconds(100), 2), longest_active_down_interval(Centiseconds(100)));
+}
+
 TEST(Timers, HigherPriorityWaitsLess) {
   for (int priority = 1; priority < 255; ++priority) {
     EXPECT_GT(active_down_interval(static_cast<std::uint8_t>(priority), Centiseconds(1)),
@@ -27,10 +35,23 @@ TEST(Timers, HigherPriorityWaitsLess) {
   }
 }
 
-TEST(Timers, LearnedIntervalIsTheAdvertisedOneAmongStrangers) {
+TEST(Timers, LearnedIntervalIsTheAdvertisedOneWithinGenerousBoundsAmongStrangers) {
   Parameters parameters;
   parameters.advertisement_interval = Centiseconds(10);
+  EXPECT_EQ(learned_interval(parameters, Centiseconds(1)), Centiseconds(1));
+  EXPECT_EQ(learned_interval(parameters, Centiseconds(500)), Centiseconds(500));
+  EXPECT_EQ(learned_interval(parameters, Centiseconds(4095)), Centiseconds(500));
+  parameters.advertisement_interval = Centiseconds(100);
+  EXPECT_EQ(learned_interval(parameters, Centiseconds(4095)), Centiseconds(1000));
+  parameters.advertisement_interval = Centiseconds(1000);
   EXPECT_EQ(learned_interval(parameters, Centiseconds(4095)), Centiseconds(4095));
+}
+
+TEST(Timers, Version2LearnsNoInterval) {
+  Parameters parameters;
+  parameters.version = 2;
+  parameters.advertisement_interval = Centiseconds(100);
+  EXPECT_EQ(learned_interval(parameters, Centiseconds(500)), Centiseconds(100));
 }
 
 TEST(Timers, LearnedIntervalIsBoundedInAPair) {
