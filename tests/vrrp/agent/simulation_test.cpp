@@ -72,6 +72,7 @@ class Scenario {
     const bool preempt = maybe(), unicast = maybe(), pin_v6 = maybe(), has_v6 = maybe(), has_join_hold = maybe();
     const bool equal = lan_.random(4) == 0, has_second = lan_.random(3) == 0;
     const bool has_owner = lan_.random(8) == 0;
+    const bool is_version_2 = lan_.random(6) == 0, has_password = maybe();
     for (int number = 1; number <= count; ++number) {
       auto& node = lan_.add(number);
       VirtualRouterConfig router;
@@ -81,6 +82,11 @@ class Scenario {
       router.priority = static_cast<std::uint8_t>(equal ? 100 : 1 + lan_.random(254));
       if (has_owner && number == 1) router.priority = kPriorityOwner;
       router.advertisement_interval = interval;
+      if (is_version_2) {
+        router.version = 2;
+        router.advertisement_interval = Centiseconds(100);
+        if (has_password) router.password = "secret";
+      }
       router.preempt = preempt;
       router.preempt_delay = maybe() ? 0s : 1s;
       router.join_hold = has_join_hold ? 1s : 0s;
