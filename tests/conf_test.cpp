@@ -34,6 +34,9 @@ class Conf : public testing::Test {
     for (const fs::path& folder : {root_, root_ / "examples"}) {
       fs::create_directories(folder / "secrets");
       std::ofstream(folder / "secrets" / "pair.key") << std::string(64, 'a') << "\n";
+      std::ofstream(folder / "secrets" / "v2") << "password\n";
+      for (const char* secret : {"pair.key", "v2"})
+        fs::permissions(folder / "secrets" / secret, fs::perms::owner_read | fs::perms::owner_write);
     }
   }
   ~Conf() override { fs::remove_all(root_); }
@@ -89,15 +92,21 @@ TEST_F(Conf, FullProxyFileShowsTheDefaults) {
   EXPECT_EQ(full->trusted_proxies, smallest->trusted_proxies);
 }
 
-// Also the settings whose default is their absence stand in it, as comments.
-TEST_F(Conf, FullProxyFileNamesEverySetting) {
+// Which settings a file names, also as comments.
+std::set<std::string> settings_in(const fs::path& path) {
   std::set<std::string> named;
-  std::ifstream file(root_ / "examples" / "proxy-full.conf");
+  std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     std::size_t begin = std::min(line.find_first_not_of("# "), line.size());
     std::size_t end = std::min(line.find_first_of(" =", begin), line.size());
     if (line.find('=', end) != std::string::npos) named.insert(line.substr(begin, end - begin));
   }
+  return named;
+}
+
+// Also the settings whose default is their absence stand in it, as comments.
+TEST_F(Conf, FullProxyFileNamesEverySetting) {
+  const auto named = settings_in(root_ / "examples" / "proxy-full.conf");
   for (const char* setting :
        {"workers",        "listeners",       "include",         "access_log",    "control_socket", "gate_socket",
         "admin",          "node_file",       "trusted_proxies", "limits",        "request_head",   "request_target",
@@ -105,6 +114,86 @@ TEST_F(Conf, FullProxyFileNamesEverySetting) {
         "keep_alive",     "body_idle",       "write_idle",      "connect",       "handover",       "stop",
         "worker_hang",    "request_headers", "response_headers"})
     EXPECT_TRUE(named.count(setting)) << setting;
+}
+
+TEST_F(Conf, FullNodeFileUsesEverySettingAndShowsTheDefaults) {
+  auto full = vrrp::load_config(root_ / "examples" / "node-full.conf");
+  auto smallest = vrrp::load_config(root_ / "node.conf");
+  ASSERT_TRUE(full && smallest);
+  EXPECT_EQ(full->control_socket, smallest->control_socket);
+  EXPECT_EQ(full->gate_socket, smallest->gate_socket);
+  EXPECT_EQ(full->realtime_priority, smallest->realtime_priority);
+  EXPECT_EQ(full->lock_memory, smallest->lock_memory);
+  EXPECT_EQ(full->hang_timeout, smallest->hang_timeout);
+  EXPECT_EQ(full->drain_time, smallest->drain_time);
+  EXPECT_EQ(full->notify.timeout, smallest->notify.timeout);
+  const vrrp::VirtualRouterConfig& router = full->virtual_routers.at(0);
+  EXPECT_EQ(router.advertisement_interval, smallest->virtual_routers.at(0).advertisement_interval);
+  EXPECT_EQ(router.join_hold, smallest->virtual_routers.at(0).join_hold);
+  for (const vrrp::CheckConfig& check : full->checks) EXPECT_FALSE(check.type.empty());
+  std::set<std::size_t> kinds;
+  for (const vrrp::CheckConfig& check : full->checks) kinds.insert(check.what.index());
+  EXPECT_EQ(kinds.size(), std::variant_size_v<decltype(vrrp::CheckConfig::what)>);
+
+  std::ifstream file(root_ / "examples" / "node-full.conf");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  for (const char* setting : {"node",
+                              "peer",
+                              "address",
+                              "address_ipv6",
+                              "key_file",
+                              "priority",
+                              "paths",
+                              "interface",
+                              "virtual_routers",
+                              "name",
+                              "vrid",
+                              "version",
+                              "advertisement_interval",
+                              "preempt",
+                              "preempt_delay",
+                              "join_hold",
+                              "addresses",
+                              "excluded_addresses",
+                              "unicast",
+                              "checksum",
+                              "virtual_mac",
+                              "accept",
+                              "sync_group",
+                              "track",
+                              "track_proxy",
+                              "authentication",
+                              "password_file",
+                              "checks",
+                              "type",
+                              "interval",
+                              "timeout",
+                              "rise",
+                              "fall",
+                              "weight",
+                              "up_delay",
+                              "down_delay",
+                              "url",
+                              "status",
+                              "verify",
+                              "ca_file",
+                              "command",
+                              "user",
+                              "process",
+                              "path",
+                              "at_least",
+                              "notify",
+                              "notify_user",
+                              "notify_timeout",
+                              "notify_fifo",
+                              "control_socket",
+                              "gate_socket",
+                              "realtime_priority",
+                              "lock_memory",
+                              "hang_timeout",
+                              "drain_time"})
+    EXPECT_NE(text.find(std::string(setting) + " = "), std::string::npos) << setting;
+  EXPECT_NE(text.find("reverse"), std::string::npos);
 }
 
 }  // namespace

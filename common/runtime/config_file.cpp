@@ -58,21 +58,6 @@ std::string format_with_unit(std::uint64_t value, const Unit (&units)[N], const 
 
 std::string format_size(std::uint64_t bytes) { return format_with_unit(bytes, kSizeUnits, kSizeUnits[4]); }
 
-// A value of the file as part of an error text: whatever it holds, one printable line comes out.
-std::string quoted(std::string_view text) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out = "\"";
-  for (char c : text.substr(0, kQuoteMax)) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte < ' ' || byte == 0x7F) {
-      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-    } else {
-      out += c;
-    }
-  }
-  return out + (text.size() > kQuoteMax ? "…\"" : "\"");
-}
-
 // "1 to 254", "at least 1", "at most 254"
 template <class T, class Format>
 std::string range_text(T min, T max, Format format) {
@@ -93,21 +78,6 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     }
   }
   return row.back();
-}
-
-// The known word that was probably meant: about one letter in three may differ.
-std::optional<std::string_view> nearest(std::string_view word, const std::vector<std::string_view>& known) {
-  std::optional<std::string_view> best;
-  std::size_t best_distance = 0;
-  for (std::string_view candidate : known) {
-    std::size_t allowed = (candidate.size() + 2) / 3;
-    if (word.size() > candidate.size() + allowed || candidate.size() > word.size() + allowed) continue;
-    std::size_t distance = edit_distance(word, candidate);
-    if (distance > allowed || (best && distance >= best_distance)) continue;
-    best = candidate;
-    best_distance = distance;
-  }
-  return best;
 }
 
 std::string directory_of(const std::string& path) {
@@ -189,6 +159,34 @@ std::string as_text_example(const Setting& setting) {
 }
 
 }  // namespace
+
+std::string quoted(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (char c : text.substr(0, kQuoteMax)) {
+    auto byte = static_cast<unsigned char>(c);
+    if (byte < ' ' || byte == 0x7F) {
+      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+    } else {
+      out += c;
+    }
+  }
+  return out + (text.size() > kQuoteMax ? "…\"" : "\"");
+}
+
+std::optional<std::string_view> nearest(std::string_view word, const std::vector<std::string_view>& known) {
+  std::optional<std::string_view> best;
+  std::size_t best_distance = 0;
+  for (std::string_view candidate : known) {
+    std::size_t allowed = (candidate.size() + 2) / 3;
+    if (word.size() > candidate.size() + allowed || candidate.size() > word.size() + allowed) continue;
+    std::size_t distance = edit_distance(word, candidate);
+    if (distance > allowed || (best && distance >= best_distance)) continue;
+    best = candidate;
+    best_distance = distance;
+  }
+  return best;
+}
 
 // One parsed file with all that it included, and where its mistakes go.
 struct ConfigFile::Document {

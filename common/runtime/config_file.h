@@ -98,4 +98,9 @@ std::optional<Duration> parse_duration(std::string_view text);
 std::optional<std::uint64_t> parse_size(std::string_view text);
 std::string format_duration(Duration duration);  // "100ms"
 
+// A text of the file inside a message, in quotes: shortened, and one printable line whatever it holds.
+std::string quoted(std::string_view text);
+// The known word that was probably meant: about one letter in three may differ.
+std::optional<std::string_view> nearest(std::string_view word, const std::vector<std::string_view>& known);
+
 }  // namespace vipair

@@ -36,7 +36,7 @@ struct VirtualRouterConfig {
   std::uint8_t vrid = 0;                    // 1-255
   int version = 3;                          // 2: RFC 3768, IPv4 only, whole seconds
   std::uint8_t priority = 100;              // 1-254; 255: address owner
-  Centiseconds advertisement_interval{10};  // 1-4095
+  Centiseconds advertisement_interval{10};  // 1-4095; version 2: 100-25500 in whole seconds
   bool preempt = false;
   Duration preempt_delay{};
   Duration join_hold = std::chrono::seconds(1);  // no election for so long after the interface came up

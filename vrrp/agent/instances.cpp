@@ -46,8 +46,8 @@ std::vector<InstanceConfig> instances_of(const Config& config) {
       instance.advertised = of_family(router.addresses, family);
       if (instance.advertised.empty()) continue;
       if (family == IpFamily::ipv6) put_link_local_first(instance.advertised, router.vrid);
-      if (instance.advertised.size() > kAdvertisedAddressesMax) {
-        const auto first_excess = instance.advertised.begin() + kAdvertisedAddressesMax;
+      if (const std::size_t max = advertised_max(family); instance.advertised.size() > max) {
+        const auto first_excess = instance.advertised.begin() + static_cast<std::ptrdiff_t>(max);
         instance.excluded.assign(first_excess, instance.advertised.end());
         instance.advertised.erase(first_excess, instance.advertised.end());
       }

@@ -14,7 +14,8 @@ namespace vipair::vrrp {
 // every node without being configured. RFC 9568 section 5.2.9 wants a link-local address first.
 IpPrefix derived_link_local(std::uint8_t vrid);
 
-// `config` is validated: keys are unique. Advertised addresses beyond the 255 of one message move unadvertised.
+// `config` is validated: keys are unique. Advertised addresses beyond what one message carries move
+// unadvertised.
 std::vector<InstanceConfig> instances_of(const Config& config);
 
 // What an operator should know about this configuration: families whose neighbour cannot be pinned.

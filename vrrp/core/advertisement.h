@@ -20,8 +20,14 @@ namespace vipair::vrrp {
 inline constexpr std::uint8_t kIpProtocol = 112;
 inline constexpr int kTtl = 255;  // on send; anything else received was forwarded and is not from this link
 inline constexpr std::size_t kAdvertisedAddressesMax = 255;  // the count is one byte
+inline constexpr std::size_t kAdvertisedIpv6Max = 89;        // more do not fit into the 1500 bytes of a packet
 inline constexpr std::size_t kHeaderSize = 8;
 inline constexpr std::size_t kPasswordSizeMax = 8;  // bytes, of version 2
+
+// How many addresses one advertisement carries.
+constexpr std::size_t advertised_max(IpFamily family) {
+  return family == IpFamily::ipv4 ? kAdvertisedAddressesMax : kAdvertisedIpv6Max;
+}
 
 // 224.0.0.18 or ff02::12 (section 5.1)
 IpAddress multicast_group(IpFamily family);
