@@ -9,6 +9,7 @@
 #include "vrrp/agent/group.h"
 #include "vrrp/agent/instances.h"
 #include "vrrp/agent/journal.h"
+#include "vrrp/agent/verdicts.h"
 #include "vrrp/agent/virtual_router.h"
 #include "vrrp/core/advertisement.h"
 #include "vrrp/core/reload.h"
@@ -16,6 +17,8 @@
 namespace vipair::vrrp {
 
 namespace {
+
+constexpr const char* kDrained = "drained: an operator keeps this node empty";
 
 // What the proxy's silence or report says against taking part; empty: nothing.
 std::string proxy_fault(const std::optional<ProxyReport>& report) {
@@ -33,7 +36,10 @@ struct Agent::Impl {
   std::vector<std::unique_ptr<Group>> groups;           // none is empty
   std::map<std::string, InterfaceInfo> interfaces;
   std::optional<ProxyReport> proxy;
+  Verdicts verdicts;
+  std::map<InstanceKey, PeerReport> peer_reports;
   bool is_stopping = false;
+  bool is_drained = false;
   // packets that belong to no virtual router of ours
   std::array<std::uint64_t, kDropReasons> dropped{};
   std::array<RateLimit, kDropReasons> refusal_limits;
@@ -64,6 +70,7 @@ struct Agent::Impl {
     routers.push_back(std::make_unique<VirtualRouter>(std::move(instance), std::move(surroundings), now));
     VirtualRouter& router = *routers.back();
     apply_proxy(now, router);
+    if (is_drained) router.raise(now, FaultSource::drained, kDrained);
     auto interface = interfaces.find(router.config().key.interface);
     if (interface != interfaces.end()) router.on_interface(now, interface->second);
     return router;
@@ -84,10 +91,54 @@ struct Agent::Impl {
     for (const auto& [name, members] : wanted) {
       const Group* running = members.front()->group();
       if (running && running->is_of(name, members)) continue;
+      const bool takes_part = std::any_of(members.begin(), members.end(), [&](const VirtualRouter* member) {
+        return member->group() && member->group()->takes_part();
+      });
+      for (VirtualRouter* member : members) member->apply(now, verdicts.burden(member->config().track), takes_part);
       groups.push_back(std::make_unique<Group>(name));
       groups.back()->form(now, members, newcomers);
     }
     forget_empty_groups();
+    apply_checks(now);
+  }
+
+  void apply_checks(TimePoint now) {
+    for (const auto& group : groups) {
+      Burden all;
+      for (VirtualRouter* member : group->members()) {
+        const Burden burden = verdicts.burden(member->config().track);
+        all.add(burden);
+        member->apply(now, burden, group->takes_part());
+      }
+      group->weigh(now, all.weights);
+    }
+  }
+
+  // The peer as one that could take over the group now; the error says why it could not.
+  Expected<PeerReport, std::string> taker_of(TimePoint now, const Group& group) const {
+    for (const VirtualRouter* member : group.members()) {
+      const auto found = peer_reports.find(member->config().key);
+      if (found == peer_reports.end() || now - found->second.heard > kPeerReportMax) {
+        return Unexpected{member->label() +
+                          ": the peer says nothing: it is down, cut off, or has no such virtual router"};
+      }
+      const PeerReport& peer = found->second;
+      if (!peer.is_eligible) return Unexpected{member->label() + ": the peer has a fault and cannot take over"};
+      if (peer.state != "backup") return Unexpected{member->label() + ": the peer is not Backup but " + peer.state};
+    }
+    return peer_reports.at(group.members().front()->config().key);
+  }
+
+  // Without preemption nobody takes the role from an Active that lost priority.
+  void hand_over_where_outweighed(TimePoint now) {
+    for (const auto& group : groups) {
+      if (!group->is_active() || !group->is_pair() || group->penalty() == 0) continue;
+      if (group->members().front()->config().preempt || now < group->outweighed_again_at()) continue;
+      const auto peer = taker_of(now, *group);
+      if (peer && is_outweighed(group->standing(), {peer->effective_priority, peer->penalty})) {
+        group->hand_over_outweighed(now, *peer);
+      }
+    }
   }
 
   void forget_empty_groups() {
@@ -146,6 +197,7 @@ struct Agent::Impl {
 };
 
 Agent::Agent(Config config, Host& host, TimePoint now) : impl_(std::make_unique<Impl>(std::move(config), host)) {
+  impl_->verdicts.configure(impl_->config.checks);
   std::vector<const VirtualRouter*> all;
   for (InstanceConfig& instance : instances_of(impl_->config))
     all.push_back(&impl_->start(now, std::move(instance)));
@@ -185,6 +237,24 @@ void Agent::on_proxy_report(TimePoint now, const std::optional<ProxyReport>& rep
   impl_->forget_retired();
 }
 
+void Agent::on_check_result(TimePoint now, std::string_view check, bool success, std::string reason) {
+  const auto changed = impl_->verdicts.record(check, success, std::move(reason));
+  if (changed.empty()) return;
+  for (const CheckStatus& status : changed) {
+    const auto level = status.up ? JournalEntry::Level::info : JournalEntry::Level::warn;
+    const std::string text = "check " + status.name + " is " + (status.up ? "up" : "down") + ": " + status.reason;
+    impl_->journal.add({now, level, "", "check", text});
+  }
+  impl_->apply_checks(now);
+  impl_->hand_over_where_outweighed(now);
+  impl_->forget_retired();
+}
+
+void Agent::on_peer_report(TimePoint now, const InstanceKey& key, const PeerReport& report) {
+  impl_->peer_reports[key] = report;
+  impl_->hand_over_where_outweighed(now);
+}
+
 void Agent::on_time(TimePoint now) {
   for (const auto& router : impl_->routers) router->on_time(now);
   impl_->forget_retired();
@@ -204,7 +274,9 @@ void Agent::reload(TimePoint now, Config config) {
   if (impl.is_stopping) return;
   const ConfigDifference difference = vrrp::difference(instances_of(impl.config), instances_of(config));
   impl.config = std::move(config);
+  impl.verdicts.configure(impl.config.checks);
   for (const InstanceKey& key : difference.removed) {
+    impl.peer_reports.erase(key);
     VirtualRouter* router = impl.find(key);
     VIPAIR_ASSERT(router, "every configured instance runs");
     impl.retire(now, *router);
@@ -242,6 +314,59 @@ void Agent::reload(TimePoint now, Config config) {
                         std::to_string(difference.changed.size()) + " changed"});
 }
 
+// ---- what an operator asks for ----
+
+Expected<void, std::string> Agent::handover(TimePoint now, const std::optional<std::string>& router) {
+  auto is_meant = [&](const VirtualRouter* member) { return !router || member->config().name == *router; };
+  bool is_known = !router;
+  std::vector<Group*> groups;
+  for (const auto& group : impl_->groups) {
+    const auto& members = group->members();
+    if (std::none_of(members.begin(), members.end(), is_meant)) continue;
+    is_known = true;
+    if (group->is_active()) groups.push_back(group.get());
+  }
+  if (!is_known) return Unexpected{"no virtual router is named " + *router};
+  if (groups.empty()) return Unexpected{router.value_or("this node") + " is not Active here: nothing to hand over"};
+  for (const Group* group : groups) {
+    const VirtualRouter& first = *group->members().front();
+    if (first.config().priority == kPriorityOwner) {
+      return Unexpected{first.label() + ": priority 255 means that this node owns the addresses"};
+    }
+    if (!group->is_pair()) continue;  // strangers cannot be asked; if nobody takes over, this node does again
+    if (const auto peer = impl_->taker_of(now, *group); !peer) return Unexpected{peer.error()};
+  }
+  for (Group* group : groups) {
+    group->handle(now, *group->members().front(), Handover{Reason::handover}, "an operator asked for a handover");
+  }
+  return {};
+}
+
+Expected<void, std::string> Agent::drain(TimePoint now, bool force) {
+  if (impl_->is_drained) return {};
+  for (const auto& group : impl_->groups) {
+    if (force || !group->is_active()) continue;
+    if (!group->is_pair()) {
+      return Unexpected{group->members().front()->label() +
+                        ": without a configured peer nobody can be asked to take over; force it if somebody will"};
+    }
+    if (const auto peer = impl_->taker_of(now, *group); !peer) return Unexpected{peer.error()};
+  }
+  impl_->is_drained = true;
+  impl_->journal.add({now, JournalEntry::Level::warn, "", "drain", kDrained});
+  for (const auto& group : impl_->groups) group->raise(now, FaultSource::drained, kDrained);
+  return {};
+}
+
+void Agent::undrain(TimePoint now) {
+  if (!std::exchange(impl_->is_drained, false)) return;
+  impl_->journal.add(
+      {now, JournalEntry::Level::info, "", "drain", "no longer drained: this node takes part again"});
+  for (const auto& group : impl_->groups) group->clear(now, FaultSource::drained);
+}
+
+bool Agent::is_drained() const { return impl_->is_drained; }
+
 void Agent::shutdown(TimePoint now) {
   impl_->is_stopping = true;
   for (const auto& group : impl_->groups) group->raise(now, FaultSource::stopping, "the agent stops");
@@ -265,6 +390,7 @@ NodeRole Agent::role() const {
 Status Agent::status(TimePoint now) const {
   Status status;
   status.node = impl_->config.node;
+  status.drained = impl_->is_drained;
   status.warnings = impl_->config.warnings;
   for (std::string& warning : warnings_about(impl_->config)) status.warnings.push_back(std::move(warning));
   bool is_proxy_tracked = false;
@@ -280,6 +406,7 @@ Status Agent::status(TimePoint now) const {
                              : proxy->is_ready ? "ready"
                                                : proxy->reason});
   }
+  for (CheckStatus& check : impl_->verdicts.status()) status.checks.push_back(std::move(check));
   for (std::size_t i = 0; i < kDropReasons; ++i) {
     if (i > static_cast<std::size_t>(DropReason::unknown_router)) break;  // the later checks know their router
     status.counters.emplace_back(counter_name(static_cast<DropReason>(i)), impl_->dropped[i]);

@@ -10,11 +10,14 @@
 #include <vector>
 
 #include "common/base/bytes.h"
+#include "common/base/expected.h"
 #include "common/base/gate_protocol.h"
 #include "common/base/time.h"
 #include "vrrp/agent/config.h"
 #include "vrrp/agent/host.h"
+#include "vrrp/agent/peer_report.h"
 #include "vrrp/agent/status.h"
+#include "vrrp/core/reload.h"
 
 namespace vipair::vrrp {
 
@@ -36,11 +39,23 @@ class Agent {
   void on_address_removed(TimePoint now, int interface_index, const IpAddress& address);
   // The gate: nullopt when no proxy is connected.
   void on_proxy_report(TimePoint now, const std::optional<ProxyReport>& report);
+  // One run of a check has ended. reason: what was seen, for the operator.
+  void on_check_result(TimePoint now, std::string_view check, bool success, std::string reason);
+  // What the peer says of its side of one of our instances.
+  void on_peer_report(TimePoint now, const InstanceKey& key, const PeerReport& report);
   void on_time(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
 
   // Switches to a validated configuration: unchanged routers are untouched, nothing flaps.
   void reload(TimePoint now, Config config);
+  // Lets the other node be Active for this virtual router and its group, or for all; preemption rests until that
+  // one is lost. In pair mode nothing is given up before somebody takes it. The error says why not, to the
+  // operator.
+  Expected<void, std::string> handover(TimePoint now, const std::optional<std::string>& router);
+  // Keeps this node empty until undrain(). Refused when what is Active here would find no taker, unless forced.
+  Expected<void, std::string> drain(TimePoint now, bool force);
+  void undrain(TimePoint now);
+  bool is_drained() const;
   // Resigns everywhere (make before break in pair mode); is_stopped() once nothing is held any more.
   void shutdown(TimePoint now);
   bool is_stopped() const;

@@ -94,7 +94,7 @@ void Group::form(TimePoint now, const std::vector<VirtualRouter*>& members,
   members_changed();
 
   bool is_claimed = true;
-  if (std::holds_alternative<Active>(state_) && is_healthy()) {
+  if (is_active() && is_healthy()) {
     const std::vector<Action> actions{ClaimAddresses{}, SendAdvertisement{parameters(*members_.front()).priority},
                                       AnnounceAddresses{}};
     for (VirtualRouter* member : members) {
@@ -104,15 +104,22 @@ void Group::form(TimePoint now, const std::vector<VirtualRouter*>& members,
   }
   for (VirtualRouter* member : members_) member->note(now, Reason::sync_group, "as the rest of the " + name_);
   if (!is_claimed) return handle(now, *members_.front(), ClaimFailed{});
-  const bool takes_part = !std::holds_alternative<Initialize>(state_);
-  if (is_healthy() && !takes_part) handle(now, *members_.front(), Startup{});
-  if (!is_healthy() && takes_part) handle(now, *members_.front(), Shutdown{});
+  if (is_healthy() && !takes_part()) {
+    handle(now, *members_.front(), Startup{});
+  } else if (!is_healthy() && takes_part()) {
+    handle(now, *members_.front(), Shutdown{});
+  }
 }
 
 // ---- what happens to it ----
 
+Standing Group::standing() const {
+  return {effective_priority(members_.front()->config().priority, penalty_), penalty_};
+}
+
 Parameters Group::parameters(const VirtualRouter& origin) const {
   Parameters parameters = origin.parameters();
+  parameters.priority = effective_priority(parameters.priority, penalty_);
   parameters.is_pair = is_pair_;
   parameters.join_hold = join_hold_;
   parameters.preempt_delay = preempt_delay_;
@@ -179,6 +186,32 @@ void Group::raise(TimePoint now, FaultSource source, const std::string& text) {
 
 void Group::clear(TimePoint now, FaultSource source) {
   for (VirtualRouter* member : members_) member->clear(now, source);
+}
+
+void Group::weigh(TimePoint now, const std::map<std::string, int>& weights) {
+  if (weights == weights_) return;
+  weights_ = weights;
+  penalty_ = 0;
+  std::string list;
+  for (const auto& [check, weight] : weights_) {
+    penalty_ += weight;
+    list += (list.empty() ? ": " : ", ") + check + " takes " + std::to_string(weight);
+  }
+  const std::string left =
+      std::to_string(standing().effective_priority) + " of " + std::to_string(members_.front()->config().priority);
+  for (const VirtualRouter* member : members_) {
+    member->tell(now, JournalEntry::Level::info, "priority", "the priority is " + left + list);
+  }
+  handle(now, *members_.front(), ParametersChanged{});
+}
+
+void Group::hand_over_outweighed(TimePoint now, const PeerReport& peer) {
+  outweighed_again_at_ = now + kOutweighedRetry;
+  const Standing own = standing();
+  handle(now, *members_.front(), Handover{Reason::outweighed},
+         "checks that are down took " + std::to_string(own.penalty) + " and left " +
+             std::to_string(own.effective_priority) + "; the peer has " + std::to_string(peer.effective_priority) +
+             " and lost " + std::to_string(peer.penalty));
 }
 
 void Group::configured(TimePoint now, bool announce) {

@@ -22,6 +22,8 @@ namespace vipair::vrrp {
 // To which group an instance belongs: its sync group, else the one that its virtual router is by itself.
 std::string group_name(const InstanceConfig& config);
 
+inline constexpr Duration kOutweighedRetry = std::chrono::seconds(10);
+
 class Group {
  public:
   explicit Group(std::string name) : name_(std::move(name)) {}
@@ -31,6 +33,11 @@ class Group {
   bool is_of(const std::string& name, std::vector<VirtualRouter*> members) const;
   const std::vector<VirtualRouter*>& members() const { return members_; }  // by name, VRID, family
   const State& state() const { return state_; }
+  bool is_active() const { return std::holds_alternative<Active>(state_); }
+  bool takes_part() const { return !std::holds_alternative<Initialize>(state_); }
+  bool is_pair() const { return is_pair_; }
+  int penalty() const { return penalty_; }  // what checks that are down take from the priority
+  Standing standing() const;
   bool is_healthy() const;  // no member has a fault
   // The first fault of another member than this one, for its words: "mail/ipv4: interface eth1: down".
   std::optional<std::string> fault_elsewhere(const VirtualRouter& member) const;
@@ -48,6 +55,11 @@ class Group {
   // The same fault at every member at once.
   void raise(TimePoint now, FaultSource source, const std::string& text);
   void clear(TimePoint now, FaultSource source);
+  // The checks with a weight that are down, of all that any member tracks.
+  void weigh(TimePoint now, const std::map<std::string, int>& weights);
+  // To a peer that lost less; after a try that came to nothing not again before outweighed_again_at().
+  void hand_over_outweighed(TimePoint now, const PeerReport& peer);
+  TimePoint outweighed_again_at() const { return outweighed_again_at_; }
   // The configuration of a member is another one. announce: the LAN has to learn an address.
   void configured(TimePoint now, bool announce);
 
@@ -63,6 +75,9 @@ class Group {
   std::string name_;
   std::vector<VirtualRouter*> members_;
   State state_;
+  std::map<std::string, int> weights_;
+  TimePoint outweighed_again_at_{};
+  int penalty_ = 0;
   bool is_pair_ = false;  // all members are; and the longest of their times
   Duration join_hold_{}, preempt_delay_{};
 };

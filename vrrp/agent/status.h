@@ -43,6 +43,7 @@ struct CheckStatus {
 
 struct Status {
   std::string node;
+  bool drained = false;  // an operator keeps this node empty
   std::vector<RouterStatus> routers;
   std::vector<CheckStatus> checks;
   std::vector<std::pair<std::string, std::uint64_t>>

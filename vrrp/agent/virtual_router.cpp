@@ -178,19 +178,19 @@ void VirtualRouter::on_address_removed(TimePoint now, int interface_index, const
            milliseconds(delay));
 }
 
-void VirtualRouter::raise(TimePoint now, FaultSource source, std::string text) {
+void VirtualRouter::raise(TimePoint now, FaultSource source, const std::string& text, std::string_view name) {
   const bool was_healthy = is_group_healthy();
-  if (note_fault(now, source, text) && was_healthy) handle(now, Shutdown{});
+  if (note_fault(now, source, text, name) && was_healthy) handle(now, Shutdown{});
 }
 
-bool VirtualRouter::note_fault(TimePoint now, FaultSource source, const std::string& text) {
-  if (!faults_.raise(source, text)) return false;
+bool VirtualRouter::note_fault(TimePoint now, FaultSource source, const std::string& text, std::string_view name) {
+  if (!faults_.raise(source, text, name)) return false;
   if (source != FaultSource::stopping) tell(now, Level::warn, "fault", text);
   return true;
 }
 
-void VirtualRouter::clear(TimePoint now, FaultSource source) {
-  if (!faults_.clear(source)) return;
+void VirtualRouter::clear(TimePoint now, FaultSource source, std::string_view name) {
+  if (!faults_.clear(source, name)) return;
   if (source == FaultSource::claim) claim_retry_at_.reset();
   if (is_group_healthy()) handle(now, Startup{});
 }
@@ -230,11 +230,25 @@ void VirtualRouter::change(TimePoint now, const InstanceChange& change) {
   if (holds_addresses()) surroundings_.will_changed();
 }
 
+void VirtualRouter::apply(TimePoint now, const Burden& burden, bool takes_part) {
+  std::map<std::string, std::string> faults = burden.faults;
+  // what is not known yet keeps nobody from going on, only from beginning
+  if (!takes_part) faults.insert(burden.not_run.begin(), burden.not_run.end());
+  for (const auto& [name, reason] : faults) raise(now, FaultSource::check, "check " + name + ": " + reason, name);
+  for (const std::string& name : faults_.names(FaultSource::check)) {
+    if (!faults.contains(name)) clear(now, FaultSource::check, name);
+  }
+}
+
 // ---- what is decided, and done ----
 
 const State& VirtualRouter::state() const {
   static const State kNoPart = Initialize{};
   return group_ ? group_->state() : kNoPart;
+}
+
+std::uint8_t VirtualRouter::effective_priority() const {
+  return vrrp::effective_priority(config_.priority, group_ ? group_->penalty() : 0);
 }
 
 bool VirtualRouter::is_group_healthy() const { return group_ ? group_->is_healthy() : is_healthy(); }
@@ -393,7 +407,7 @@ void VirtualRouter::add_to(LastWill& will) const {
 std::string VirtualRouter::explain(TimePoint now, Reason reason) const {
   const std::string who = neighbour_ ? neighbour_->address.to_string() : "nobody";
   const std::string its = neighbour_ ? std::to_string(neighbour_->priority) : "0";
-  const std::string own = std::to_string(config_.priority);
+  const std::string own = std::to_string(effective_priority());
   const auto faults = faults_.texts();
   const std::string why = faults.empty() ? std::string("told to stop") : faults.front();
   switch (reason) {
@@ -417,6 +431,10 @@ std::string VirtualRouter::explain(TimePoint now, Reason reason) const {
       return who + " has the same priority " + its + " and a higher address than ours";
     case Reason::peer_took_over:
       return who + " is heard as the new Active";
+    case Reason::handover:
+      return "told to hand over";
+    case Reason::outweighed:
+      return "the peer is the better one";
     case Reason::yield_timeout:
       return "nobody was heard taking over";
     case Reason::claim_failed:
@@ -490,7 +508,7 @@ RouterStatus VirtualRouter::status() const {
   status.reason = to_string(reason_);
   status.since = since_;
   status.priority = config_.priority;
-  status.effective_priority = config_.priority;
+  status.effective_priority = effective_priority();
   status.faults = faults_.texts();
   if (auto elsewhere = group_ ? group_->fault_elsewhere(*this) : std::nullopt)
     status.faults.push_back(std::move(*elsewhere));
@@ -520,7 +538,7 @@ RouterStatus VirtualRouter::status() const {
 }
 
 PeerReport VirtualRouter::report(TimePoint now) const {
-  return {name_of(state()), config_.priority, 0, is_group_healthy(), now};
+  return {name_of(state()), effective_priority(), group_ ? group_->penalty() : 0, is_group_healthy(), now};
 }
 
 std::vector<std::string> VirtualRouter::warnings(TimePoint now) const {

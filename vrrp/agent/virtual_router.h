@@ -16,6 +16,7 @@
 #include "vrrp/agent/journal.h"
 #include "vrrp/agent/peer_report.h"
 #include "vrrp/agent/status.h"
+#include "vrrp/agent/verdicts.h"
 #include "vrrp/core/advertisement.h"
 #include "vrrp/core/reload.h"
 #include "vrrp/core/state_machine.h"
@@ -67,8 +68,9 @@ class VirtualRouter {
 
   void on_interface(TimePoint now, const InterfaceInfo& interface);
   void on_address_removed(TimePoint now, int interface_index, const IpAddress& address);
-  void raise(TimePoint now, FaultSource source, std::string text);
-  void clear(TimePoint now, FaultSource source);
+  void raise(TimePoint now, FaultSource source, const std::string& text, std::string_view name = "");
+  void clear(TimePoint now, FaultSource source, std::string_view name = "");
+  void apply(TimePoint now, const Burden& burden, bool takes_part);  // what it tracks: the faults of it
   bool has_fault(FaultSource source) const { return faults_.has(source); }
   bool is_healthy() const { return faults_.empty(); }
   const FaultSet& faults() const { return faults_; }
@@ -95,7 +97,8 @@ class VirtualRouter {
   Parameters parameters() const;
   bool hears_somebody(TimePoint now) const;
   std::optional<IpAddress> relay_address() const;  // of the other node, on this network
-  bool note_fault(TimePoint now, FaultSource source, const std::string& text);  // without telling the group
+  // Without telling the group.
+  bool note_fault(TimePoint now, FaultSource source, const std::string& text, std::string_view name = "");
   // Something was decided; the role is another one now.
   void count(TimePoint now, Reason reason);
   void note(TimePoint now, Reason reason, const std::string& text);
@@ -103,6 +106,7 @@ class VirtualRouter {
   // False: the claim failed.
   bool perform(TimePoint now, const Action& action);
   void resign(TimePoint now);
+  void tell(TimePoint now, JournalEntry::Level level, std::string event, std::string text) const;
 
  private:
   struct Counters {
@@ -140,6 +144,7 @@ class VirtualRouter {
   };
 
   bool is_group_healthy() const;
+  std::uint8_t effective_priority() const;
   bool is_active() const { return std::holds_alternative<Active>(state()); }
   void accept(TimePoint now, const ReceivedPacket& packet, const DecodedAdvertisement& decoded);
   void handle(TimePoint now, Event event);
@@ -152,7 +157,6 @@ class VirtualRouter {
   std::string role() const;
   RoleChange role_change(std::string text) const;
   std::optional<RouterStatus::Peer> peer_status() const;
-  void tell(TimePoint now, JournalEntry::Level level, std::string event, std::string text) const;
   void tell_at_most(RateLimit& limit, TimePoint now, JournalEntry::Level level, std::string event,
                     std::string text) const;
 

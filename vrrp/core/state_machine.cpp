@@ -119,15 +119,31 @@ Transition yield_to(const Parameters& parameters, const AdvertReceived& advert, 
   return transition;
 }
 
-Transition resign(const Parameters& parameters, TimePoint now) {
-  if (!parameters.is_pair) {
-    return {Initialize{},
-            {SendAdvertisement{kPriorityResigned}, ReleaseAddresses{ReleaseMode::immediate}},
-            Reason::shutdown};
-  }
+Transition yielding(const Parameters& parameters, TimePoint now, bool returns, Reason reason) {
   const Duration bound = yield_time(parameters.advertisement_interval);
   return {
-      Yielding{now + bound, now + bound / kYieldRepeats}, {SendAdvertisement{kPriorityResigned}}, Reason::shutdown};
+      Yielding{now + bound, now + bound / kYieldRepeats, returns}, {SendAdvertisement{kPriorityResigned}}, reason};
+}
+
+Transition resign(const Parameters& parameters, TimePoint now) {
+  if (parameters.is_pair) return yielding(parameters, now, false, Reason::shutdown);
+  return {Initialize{},
+          {SendAdvertisement{kPriorityResigned}, ReleaseAddresses{ReleaseMode::immediate}},
+          Reason::shutdown};
+}
+
+Backup without_preemption(Backup backup) {
+  backup.preempt_at = kNever;
+  return backup;
+}
+
+// Among strangers whoever is there takes over after its Skew_Time, before our own timer runs out; if nobody is
+// there, it does.
+Transition hand_over(const Parameters& parameters, Reason reason, TimePoint now) {
+  if (parameters.is_pair) return yielding(parameters, now, true, reason);
+  return {without_preemption(backup(parameters, parameters.advertisement_interval, now)),
+          {SendAdvertisement{kPriorityResigned}, ReleaseAddresses{ReleaseMode::immediate}},
+          reason};
 }
 
 Transition advertise_now(const Parameters& parameters, const Active& state, TimePoint now, Reason reason) {
@@ -218,11 +234,25 @@ Transition claim_again(const Active& state, TimePoint now) {
 // ---- Yielding (pair mode) ----
 
 Transition on_time(const Parameters& parameters, const Yielding& state, TimePoint now) {
-  if (now >= state.until) return {Initialize{}, {ReleaseAddresses{ReleaseMode::immediate}}, Reason::yield_timeout};
+  if (now >= state.until) {
+    if (state.returns) return become_active(parameters, now, Reason::yield_timeout);
+    return {Initialize{}, {ReleaseAddresses{ReleaseMode::immediate}}, Reason::yield_timeout};
+  }
   if (now < state.adver_at) return {state, {}, Reason::none};
   Yielding next = state;
   next.adver_at = now + yield_time(parameters.advertisement_interval) / kYieldRepeats;
   return {next, {SendAdvertisement{kPriorityResigned}}, Reason::none};
+}
+
+Transition on_advert(const Parameters& parameters, const Yielding& state, const AdvertReceived& advert,
+                     TimePoint now) {
+  if (advert.priority == kPriorityResigned) return {state, {}, Reason::none};
+  Transition transition{Initialize{}, {ReleaseAddresses{ReleaseMode::lingering}}, Reason::peer_took_over};
+  if (state.returns) {
+    const Centiseconds interval = learned_interval(parameters, advert.max_advertise_interval);
+    transition.next = without_preemption(backup(parameters, interval, now));
+  }
+  return transition;
 }
 
 Transition start_again(const Parameters& parameters, TimePoint now) {
@@ -267,12 +297,15 @@ Transition step(const Parameters& parameters, const State& state, const Event& e
                     Reason::claim_failed};
           },
           [&](const Active& active, const AddressLost&) { return claim_again(active, now); },
+          [&](const Active&, const Handover& handover) { return hand_over(parameters, handover.reason, now); },
 
           [&](const Yielding&, const Startup&) { return start_again(parameters, now); },
           [&](const Yielding& yielding, const TimeReached&) { return on_time(parameters, yielding, now); },
-          [&](const Yielding&, const AdvertReceived& advert) -> Transition {
-            if (advert.priority == kPriorityResigned) return stay;
-            return {Initialize{}, {ReleaseAddresses{ReleaseMode::lingering}}, Reason::peer_took_over};
+          [&](const Yielding& yielding, const AdvertReceived& advert) {
+            return on_advert(parameters, yielding, advert, now);
+          },
+          [&](const Yielding& yielding, const Shutdown&) -> Transition {  // there is no way back any more
+            return {Yielding{yielding.until, yielding.adver_at, false}, {}, Reason::none};
           },
 
           [&](const auto&, const auto&) { return stay; },
@@ -313,6 +346,10 @@ const char* to_string(Reason reason) {
       return "higher_priority";
     case Reason::higher_address:
       return "higher_address";
+    case Reason::handover:
+      return "handover";
+    case Reason::outweighed:
+      return "outweighed";
     case Reason::peer_took_over:
       return "peer_took_over";
     case Reason::yield_timeout:

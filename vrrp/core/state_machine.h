@@ -39,8 +39,12 @@ struct ParametersChanged {  // `parameters` are the new ones already
 };
 struct ClaimFailed {};  // the last ClaimAddresses did not succeed
 struct AddressLost {};  // somebody else removed an address of ours
+enum class Reason;
+struct Handover {  // let another node be Active and stay available; preemption rests until that one is lost
+  Reason reason;
+};
 using Event = std::variant<Startup, Shutdown, TimeReached, AdvertReceived, AdvertUnverified, ParametersChanged,
-                           ClaimFailed, AddressLost>;
+                           ClaimFailed, AddressLost, Handover>;
 
 // ---- actions, performed in order; the rest is skipped when a claim fails ----
 
@@ -72,6 +76,8 @@ enum class Reason {
   priority_zero,      // the Active resigned
   higher_priority,    // another Active has a higher priority
   higher_address,     // another Active has the same priority and a greater address
+  handover,           // an operator wants another node to be Active
+  outweighed,         // checks that are down took so much that the peer is the better one now
   peer_took_over,     // Yielding ends: the peer was heard
   yield_timeout,      // Yielding ends: the peer was not heard
   claim_failed,

@@ -1,34 +1,48 @@
 #include "vrrp/core/tracking.h"
 
 #include <algorithm>
-#include <utility>
+
+#include "vrrp/core/types.h"
 
 namespace vipair::vrrp {
 
-bool FaultSet::raise(FaultSource source, std::string text) {
-  auto& fault = faults_[static_cast<std::size_t>(source)];
-  if (fault == text) return false;
-  fault = std::move(text);
+bool FaultSet::raise(FaultSource source, std::string text, std::string_view name) {
+  auto [fault, is_new] = faults_.try_emplace({source, std::string(name)});
+  if (!is_new && fault->second == text) return false;
+  fault->second = std::move(text);
   return true;
 }
 
-bool FaultSet::clear(FaultSource source) {
-  auto& fault = faults_[static_cast<std::size_t>(source)];
-  if (!fault) return false;
-  fault.reset();
-  return true;
+bool FaultSet::clear(FaultSource source, std::string_view name) {
+  return faults_.erase({source, std::string(name)}) > 0;
 }
 
-bool FaultSet::empty() const {
-  return std::none_of(faults_.begin(), faults_.end(), [](const auto& fault) { return fault.has_value(); });
+bool FaultSet::has(FaultSource source) const {
+  return std::any_of(faults_.begin(), faults_.end(),
+                     [&](const auto& fault) { return fault.first.first == source; });
+}
+
+std::vector<std::string> FaultSet::names(FaultSource source) const {
+  std::vector<std::string> names;
+  for (const auto& [key, text] : faults_) {
+    if (key.first == source) names.push_back(key.second);
+  }
+  return names;
 }
 
 std::vector<std::string> FaultSet::texts() const {
   std::vector<std::string> texts;
-  for (const auto& fault : faults_) {
-    if (fault) texts.push_back(*fault);
-  }
+  for (const auto& [key, text] : faults_) texts.push_back(text);
   return texts;
+}
+
+std::uint8_t effective_priority(std::uint8_t configured, int penalty) {
+  if (configured == kPriorityOwner) return configured;
+  return static_cast<std::uint8_t>(std::max(1, configured - penalty));
+}
+
+bool is_outweighed(const Standing& active, const Standing& peer) {
+  return active.penalty > peer.penalty && active.effective_priority < peer.effective_priority;
 }
 
 }  // namespace vipair::vrrp

@@ -32,6 +32,8 @@ struct AnnouncementSchedule {
 struct Initialize {
   friend bool operator==(const Initialize&, const Initialize&) = default;
 };
+inline constexpr TimePoint kNever = TimePoint::max();
+
 struct Backup {
   // An advertisement that was discarded for its lower priority: its sender is alive and about to be preempted.
   struct Outranked {
@@ -41,7 +43,7 @@ struct Backup {
   };
   TimePoint active_down_at;
   Centiseconds active_adver_interval{};  // learned from the Active (RFC 9568 section 6.1)
-  TimePoint preempt_at;                  // before this a lower priority is accepted even when preempting
+  TimePoint preempt_at;  // before this a lower priority is accepted even when preempting; kNever after a handover
   std::optional<Outranked> outranked;
   bool is_listening_again = false;  // woke up too late to trust the silence and armed the timer once more
   friend bool operator==(const Backup&, const Backup&) = default;
@@ -55,7 +57,8 @@ struct Active {
 };
 struct Yielding {
   TimePoint until;
-  TimePoint adver_at;  // of the next repetition of priority 0
+  TimePoint adver_at;    // of the next repetition of priority 0
+  bool returns = false;  // a handover: if nobody takes over, Active again
   friend bool operator==(const Yielding&, const Yielding&) = default;
 };
 using State = std::variant<Initialize, Backup, Active, Yielding>;

@@ -503,6 +503,62 @@ TEST(StateMachine, YieldingIgnoresEverythingElse) {
   }
 }
 
+// ---- handover ----
+
+TEST(StateMachine, HandoverInAPairYieldsAndComesBackIfNobodyTakesOver) {
+  const Transition t = step(pair(), active(), Handover{Reason::handover}, kNow);
+  EXPECT_EQ(t.next, State(Yielding{kNow + 200ms, kNow + 20ms, true}));
+  EXPECT_THAT(t.actions, ElementsAre(send(0)));
+  EXPECT_EQ(t.reason, Reason::handover);
+  const Transition nobody = step(pair(), t.next, TimeReached{}, kNow + 200ms);
+  EXPECT_EQ(next_as<Active>(nobody).adver_at, kNow + 300ms);
+  EXPECT_THAT(nobody.actions, ElementsAre(kClaim, send(100), kAnnounce)) << "what is still there costs nothing";
+  EXPECT_EQ(nobody.reason, Reason::yield_timeout);
+}
+
+TEST(StateMachine, HandoverHoldsPreemptionBackUntilTheOtherIsLost) {
+  const Parameters parameters = preempting(pair());
+  const State yielding = step(parameters, active(), Handover{Reason::handover}, kNow).next;
+  const Transition heard = step(parameters, yielding, advert(1), kNow + 10ms);
+  EXPECT_EQ(next_as<Backup>(heard).preempt_at, kNever);
+  EXPECT_THAT(heard.actions, ElementsAre(kReleaseLingering));
+  const Transition later = step(parameters, heard.next, advert(1), kNow + 300ms);
+  EXPECT_EQ(later.reason, Reason::accepted);
+  EXPECT_EQ(next_as<Backup>(later).preempt_at, kNever);
+  next_as<Active>(step(parameters, later.next, TimeReached{}, next_as<Backup>(later).active_down_at));
+}
+
+TEST(StateMachine, HandoverAmongStrangersReleasesAtOnce) {
+  const Transition t = step(preempting(rfc()), active(), Handover{Reason::handover}, kNow);
+  EXPECT_EQ(next_as<Backup>(t).preempt_at, kNever);
+  EXPECT_EQ(next_as<Backup>(t).active_down_at, kNow + active_down_interval(100, kInterval));
+  EXPECT_THAT(t.actions, ElementsAre(send(0), kReleaseNow));
+}
+
+TEST(StateMachine, ShutdownDuringAHandoverLeavesNoWayBack) {
+  const State yielding = step(pair(), active(), Handover{Reason::outweighed}, kNow).next;
+  const Transition t = step(pair(), yielding, Shutdown{}, kNow + 10ms);
+  EXPECT_EQ(t.next, State(Yielding{kNow + 200ms, kNow + 20ms, false}));
+  EXPECT_THAT(t.actions, IsEmpty());
+  EXPECT_EQ(step(pair(), t.next, TimeReached{}, kNow + 200ms).next, State(Initialize{}));
+}
+
+TEST(StateMachine, HandoverMeansNothingToWhoeverIsNotActive) {
+  for (const State& state : {State(Initialize{}), backup(), yielding()}) {
+    const Transition t = step(pair(), state, Handover{Reason::handover}, kNow);
+    EXPECT_EQ(t.next, state);
+    EXPECT_THAT(t.actions, IsEmpty());
+  }
+}
+
+TEST(StateMachine, EqualPriorityThatDoesNotDecideIsAnswered) {
+  AdvertReceived equal = advert(100, kHigher);
+  equal.decides_ties = false;
+  const Transition t = step(rfc(), active(), equal, kNow);
+  next_as<Active>(t);
+  EXPECT_EQ(t.reason, Reason::second_active);
+}
+
 // ---- all states ----
 
 TEST(StateMachine, StartupOfARunningInstanceChangesNothing) {

@@ -31,5 +31,32 @@ TEST(FaultSet, TextsComeInTheOrderOfTheSources) {
   EXPECT_THAT(faults.texts(), testing::ElementsAre("i", "c"));
 }
 
+TEST(FaultSet, OneSourceCanHaveSeveralByName) {
+  FaultSet faults;
+  EXPECT_TRUE(faults.raise(FaultSource::check, "check app: refused", "app"));
+  EXPECT_TRUE(faults.raise(FaultSource::check, "check disk: full", "disk"));
+  EXPECT_THAT(faults.names(FaultSource::check), testing::ElementsAre("app", "disk"));
+  EXPECT_TRUE(faults.clear(FaultSource::check, "app"));
+  EXPECT_FALSE(faults.clear(FaultSource::check, "app"));
+  EXPECT_THAT(faults.texts(), testing::ElementsAre("check disk: full"));
+}
+
+TEST(EffectivePriority, StaysBetweenOneAndTheConfiguredOne) {
+  EXPECT_EQ(effective_priority(100, 0), 100);
+  EXPECT_EQ(effective_priority(100, 30), 70);
+  EXPECT_EQ(effective_priority(100, 100), 1);
+  EXPECT_EQ(effective_priority(100, 100'000), 1);
+  EXPECT_EQ(effective_priority(255, 30), 255) << "the owner of the address stays the owner";
+}
+
+TEST(IsOutweighed, OnlyByAPeerThatLostLessAndIsTheGreaterNow) {
+  EXPECT_TRUE(is_outweighed({80, 120}, {100, 0}));
+  EXPECT_FALSE(is_outweighed({100, 20}, {100, 0})) << "equal";
+  EXPECT_FALSE(is_outweighed({180, 20}, {100, 0})) << "still the greater one";
+  EXPECT_FALSE(is_outweighed({80, 120}, {90, 120})) << "both lost the same";
+  EXPECT_FALSE(is_outweighed({80, 0}, {100, 0})) << "lost nothing: that is preemption, and it is off";
+  EXPECT_FALSE(is_outweighed({80, 20}, {100, 30}));
+}
+
 }  // namespace
 }  // namespace vipair::vrrp
