@@ -32,6 +32,7 @@ struct Agent::Impl {
   Config config;
   Host& host;
   Journal journal;
+  PeerLink link;
   std::vector<std::unique_ptr<VirtualRouter>> routers;  // of the configuration, and retired ones that still hold
   std::vector<std::unique_ptr<Group>> groups;           // none is empty
   std::map<std::string, InterfaceInfo> interfaces;
@@ -44,7 +45,42 @@ struct Agent::Impl {
   std::array<std::uint64_t, kDropReasons> dropped{};
   std::array<RateLimit, kDropReasons> refusal_limits;
 
-  Impl(Config the_config, Host& the_host) : config(std::move(the_config)), host(the_host) {}
+  Impl(Config the_config, Host& the_host, const PairIdentity& identity, TimePoint now)
+      : config(std::move(the_config)),
+        host(the_host),
+        link(config, identity, {host, journal, [this] { return hello_entries(); }, [this] { update_will(); }},
+             now) {}
+
+  std::vector<HelloEntry> hello_entries() const {
+    std::vector<HelloEntry> entries;
+    for (const auto& router : routers) {
+      if (router->config().is_pair && !router->has_fault(FaultSource::stopping))
+        entries.push_back(router->hello_entry());
+    }
+    return entries;
+  }
+
+  void on_peer_message(TimePoint now, const DatagramInfo& info, ByteView message) {
+    const auto heard =
+        link.on_message(now, info.interface_index, {info.source, info.destination, info.ttl, message});
+    if (heard.refused) return refuse(now, *heard.refused, info);
+    if (heard.has_reports) {
+      for (const auto& router : routers) {
+        if (const auto report = router->peer_report()) peer_reports[router->config().key] = *report;
+      }
+      hand_over_where_outweighed(now);
+    }
+    if (!heard.advert) return;
+    const Subject& subject = heard.advert->advert.subject;
+    bool is_known = false;
+    for (const auto& router : routers) {  // one that moved to another interface is there twice while it resigns
+      const InstanceConfig& its = router->config();
+      if (its.key.vrid != subject.vrid || !its.is_pair || router->subject() != subject) continue;
+      is_known = true;
+      router->on_path_advert(now, *heard.advert);
+    }
+    if (!is_known) refuse(now, DropReason::unknown_router, info);
+  }
 
   VirtualRouter* find(const InstanceKey& key) {
     auto found =
@@ -66,7 +102,8 @@ struct Agent::Impl {
         host, journal, [this] { update_will(); },
         [this](const VirtualRouter& asking, const std::vector<IpPrefix>& addresses) {
           return held_by_no_other(asking, addresses);
-        }};
+        },
+        &link};
     routers.push_back(std::make_unique<VirtualRouter>(std::move(instance), std::move(surroundings), now));
     VirtualRouter& router = *routers.back();
     apply_proxy(now, router);
@@ -196,7 +233,8 @@ struct Agent::Impl {
   }
 };
 
-Agent::Agent(Config config, Host& host, TimePoint now) : impl_(std::make_unique<Impl>(std::move(config), host)) {
+Agent::Agent(Config config, Host& host, TimePoint now, const PairIdentity& identity)
+    : impl_(std::make_unique<Impl>(std::move(config), host, identity, now)) {
   impl_->verdicts.configure(impl_->config.checks);
   std::vector<const VirtualRouter*> all;
   for (InstanceConfig& instance : instances_of(impl_->config))
@@ -207,6 +245,10 @@ Agent::Agent(Config config, Host& host, TimePoint now) : impl_(std::make_unique<
 Agent::~Agent() = default;
 
 void Agent::on_datagram(TimePoint now, const DatagramInfo& info, ByteView message) {
+  if (is_peer_message(message) && impl_->link.has_paths()) {
+    impl_->on_peer_message(now, info, message);
+    return impl_->forget_retired();
+  }
   const ReceivedPacket packet{info.source, info.destination, info.ttl, message};
   const auto vrid = decode_vrid(packet);
   // a packet that fails early is still counted where it was aimed at
@@ -220,6 +262,7 @@ void Agent::on_datagram(TimePoint now, const DatagramInfo& info, ByteView messag
 
 void Agent::on_interface(TimePoint now, const InterfaceInfo& interface) {
   impl_->interfaces[interface.name] = interface;
+  impl_->link.on_interface(now, interface);
   for (const auto& router : impl_->routers) {
     if (router->config().key.interface == interface.name) router->on_interface(now, interface);
   }
@@ -246,6 +289,7 @@ void Agent::on_check_result(TimePoint now, std::string_view check, bool success,
     impl_->journal.add({now, level, "", "check", text});
   }
   impl_->apply_checks(now);
+  impl_->link.report_soon(now);
   impl_->hand_over_where_outweighed(now);
   impl_->forget_retired();
 }
@@ -255,13 +299,16 @@ void Agent::on_peer_report(TimePoint now, const InstanceKey& key, const PeerRepo
   impl_->hand_over_where_outweighed(now);
 }
 
+void Agent::on_wall_clock(TimePoint now, WallTime wall) { impl_->link.on_wall_clock(now, wall); }
+
 void Agent::on_time(TimePoint now) {
   for (const auto& router : impl_->routers) router->on_time(now);
+  impl_->link.on_time(now);
   impl_->forget_retired();
 }
 
 std::optional<TimePoint> Agent::next_deadline() const {
-  std::optional<TimePoint> earliest;
+  std::optional<TimePoint> earliest = impl_->link.next_deadline();
   for (const auto& router : impl_->routers) {
     const auto deadline = router->next_deadline();
     if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
@@ -275,6 +322,7 @@ void Agent::reload(TimePoint now, Config config) {
   const ConfigDifference difference = vrrp::difference(instances_of(impl.config), instances_of(config));
   impl.config = std::move(config);
   impl.verdicts.configure(impl.config.checks);
+  impl.link.reload(now, impl.config);
   for (const InstanceKey& key : difference.removed) {
     impl.peer_reports.erase(key);
     VirtualRouter* router = impl.find(key);
@@ -377,6 +425,10 @@ bool Agent::is_stopped() const {
          std::all_of(impl_->routers.begin(), impl_->routers.end(), [](const auto& r) { return r->is_stopped(); });
 }
 
+void Agent::start_probe(TimePoint now) { impl_->link.start_probe(now); }
+
+std::vector<ProbeResult> Agent::probe_results() const { return impl_->link.probe_results(); }
+
 NodeRole Agent::role() const {
   const auto& routers = impl_->routers;
   auto is_tracked = [](const auto& router) { return router->config().track_proxy; };
@@ -408,9 +460,9 @@ Status Agent::status(TimePoint now) const {
   }
   for (CheckStatus& check : impl_->verdicts.status()) status.checks.push_back(std::move(check));
   for (std::size_t i = 0; i < kDropReasons; ++i) {
-    if (i > static_cast<std::size_t>(DropReason::unknown_router)) break;  // the later checks know their router
     status.counters.emplace_back(counter_name(static_cast<DropReason>(i)), impl_->dropped[i]);
   }
+  impl_->link.add_to(status, now);
   status.counters.emplace_back("journal_entries_lost", impl_->journal.lost());
   return status;
 }

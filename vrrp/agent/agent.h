@@ -15,6 +15,7 @@
 #include "common/base/time.h"
 #include "vrrp/agent/config.h"
 #include "vrrp/agent/host.h"
+#include "vrrp/agent/peer_link.h"
 #include "vrrp/agent/peer_report.h"
 #include "vrrp/agent/status.h"
 #include "vrrp/core/reload.h"
@@ -30,7 +31,8 @@ struct DatagramInfo {
 
 class Agent {
  public:
-  Agent(Config config, Host& host, TimePoint now);
+  // `identity` is needed when the configuration has keys, then or after a reload.
+  Agent(Config config, Host& host, TimePoint now, const PairIdentity& identity = {});
   ~Agent();
 
   void on_datagram(TimePoint now, const DatagramInfo& info, ByteView message);
@@ -43,6 +45,8 @@ class Agent {
   void on_check_result(TimePoint now, std::string_view check, bool success, std::string reason);
   // What the peer says of its side of one of our instances.
   void on_peer_report(TimePoint now, const InstanceKey& key, const PeerReport& report);
+  // The calendar, to be compared with the peer's; nothing else rests on it.
+  void on_wall_clock(TimePoint now, WallTime wall);
   void on_time(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
 
@@ -59,6 +63,10 @@ class Agent {
   // Resigns everywhere (make before break in pair mode); is_stopped() once nothing is held any more.
   void shutdown(TimePoint now);
   bool is_stopped() const;
+
+  // Asks the peer over each path whether it hears us; what came back so far.
+  void start_probe(TimePoint now);
+  std::vector<ProbeResult> probe_results() const;
 
   // active while any tracked instance holds its addresses: what the gate tells the proxy.
   NodeRole role() const;

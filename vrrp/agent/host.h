@@ -24,6 +24,7 @@ struct InterfaceInfo {
   MacAddress mac;
   std::optional<IpAddress> primary_v4;     // source of IPv4 advertisements: never a virtual address
   std::optional<IpAddress> link_local_v6;  // source of IPv6 advertisements
+  int primary_v4_length = 0;               // of its network's prefix, bits
   bool forwards_v6 = false;                // the router flag of the kernel's own neighbour advertisements
   friend bool operator==(const InterfaceInfo&, const InterfaceInfo&) = default;
 };

@@ -41,11 +41,37 @@ struct CheckStatus {
   std::string reason;
 };
 
+// One way to the peer.
+struct PathStatus {
+  std::string interface;
+  std::string peer;         // address
+  bool is_further = false;  // of peer.paths
+  bool is_heard = false;    // the peer, over it, in the last seconds
+  bool hears_us = false;    // it says so
+  std::optional<TimePoint> heard;
+  std::vector<std::pair<std::string, std::uint64_t>> counters;
+};
+
+// What a probe of one path brought.
+struct ProbeResult {
+  std::string interface;
+  IpAddress peer;
+  bool is_further = false;
+  bool is_sent = false, is_heard = false;                      // by unicast, and answered
+  bool is_multicast_sent = false, is_multicast_heard = false;  // to the group
+  bool peer_hears_us = false;                                  // it heard hellos over this path before the probe
+  std::optional<Duration> round_trip;
+  Duration clock_ahead{};      // the peer's calendar, of ours
+  int prefix_length = 0;       // of our address; 0: not known
+  int peer_prefix_length = 0;  // of its
+};
+
 struct Status {
   std::string node;
   bool drained = false;  // an operator keeps this node empty
   std::vector<RouterStatus> routers;
   std::vector<CheckStatus> checks;
+  std::vector<PathStatus> paths;  // to the peer; none in RFC mode
   std::vector<std::pair<std::string, std::uint64_t>>
       counters;                       // of the agent as a whole: datagrams for no router, …
   std::vector<std::string> warnings;  // what an operator should look at

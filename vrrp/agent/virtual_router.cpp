@@ -48,8 +48,10 @@ std::optional<DropReason> disagreement(const InstanceConfig& own, const Advertis
   return std::nullopt;
 }
 
-std::string explain_refusal(DropReason reason, const IpAddress& source) {
-  std::string text = "advertisement from " + source.to_string() + " refused: " + to_string(reason);
+// `why`: more exactly than the reason says; empty or null: the reason says it all.
+std::string explain_refusal(DropReason reason, const IpAddress& source, const char* why = nullptr) {
+  std::string text =
+      "advertisement from " + source.to_string() + " refused: " + (why && *why ? why : to_string(reason));
   if (const char* what_to_do = advice(reason)) text += std::string("; ") + what_to_do;
   return text;
 }
@@ -95,19 +97,60 @@ void VirtualRouter::on_packet(TimePoint now, const ReceivedPacket& packet) {
   if (packet.source.is_v6() && !packet.source.is_link_local()) {
     return refuse(now, DropReason::source_not_link_local, packet.source);
   }
-  const auto decoded = decode(packet, config_.version);
+  ReceivedPacket bare = packet;
+  if (surroundings_.link && config_.is_pair) {
+    const auto checked = surroundings_.link->check(now, packet, window_, config_.peer.has_value());
+    if (checked.trust != PeerLink::Checked::Trust::peer) {
+      if (!checked.reason) ++counters_.unproven;
+      if (checked.reason) refuse(now, *checked.reason, packet.source, checked.why);
+      if (checked.trust == PeerLink::Checked::Trust::unverified) handle(now, AdvertUnverified{});
+      return;
+    }
+    bare.message = checked.message;
+    if (is_stale(checked.trailer)) return;
+  }
+  const auto decoded = decode(bare, config_.version);
   const auto refusal = decoded ? disagreement(config_, decoded->advertisement) : std::optional(decoded.error());
   if (refusal) return refuse(now, *refusal, packet.source);
-  accept(now, packet, *decoded);
+  accept(now, bare, *decoded);
 }
 
-void VirtualRouter::refuse(TimePoint now, DropReason reason, const IpAddress& source) {
+// Over two paths the older of two advertisements may come last.
+bool VirtualRouter::is_stale(const Trailer& trailer) {
+  if (trailer.epoch == latest_.epoch && trailer.counter < latest_.counter) return true;
+  latest_ = trailer;
+  return false;
+}
+
+void VirtualRouter::on_path_advert(TimePoint now, const PeerLink::Heard::Advert& heard) {
+  ++counters_.received_path_advertisements;
+  if (is_stale(heard.trailer)) return;
+  const PathAdvert& advert = heard.advert;
+  const IpAddress source = config_.peer.value_or(advert.source);
+  if (!neighbour_ || neighbour_->address != source) {
+    neighbour_ = Neighbour();
+    neighbour_->address = source;
+  }
+  neighbour_->priority = advert.priority;
+  neighbour_->heard = now;
+  neighbour_->advertised_interval = advert.max_advertise_interval;
+  AdvertReceived event{source, advert.priority, advert.max_advertise_interval};
+  event.is_reachable = advert.is_reachable;
+  handle(now, event);
+}
+
+// A flood of these must cost nothing: the words are made for the few that are told.
+void VirtualRouter::refuse(TimePoint now, DropReason reason, const IpAddress& source, const char* why) {
   const auto index = static_cast<std::size_t>(reason);
   ++counters_.dropped[index];
   if (advice(reason)) disagreement_ = Disagreement{source, reason, now};
+  const auto suppressed = refusal_limits_[index].pass(now);
+  if (!suppressed) return;
   // a multicast socket hears itself: nothing to tell
   const Level level = reason == DropReason::own_advertisement ? Level::debug : Level::warn;
-  tell_at_most(refusal_limits_[index], now, level, "refused", explain_refusal(reason, source));
+  std::string text = explain_refusal(reason, source, why);
+  if (*suppressed > 0) text += " (and " + std::to_string(*suppressed) + " more like it)";
+  tell(now, level, "refused", std::move(text));
 }
 
 void VirtualRouter::accept(TimePoint now, const ReceivedPacket& packet, const DecodedAdvertisement& decoded) {
@@ -185,12 +228,14 @@ void VirtualRouter::raise(TimePoint now, FaultSource source, const std::string& 
 
 bool VirtualRouter::note_fault(TimePoint now, FaultSource source, const std::string& text, std::string_view name) {
   if (!faults_.raise(source, text, name)) return false;
+  report_soon(now);
   if (source != FaultSource::stopping) tell(now, Level::warn, "fault", text);
   return true;
 }
 
 void VirtualRouter::clear(TimePoint now, FaultSource source, std::string_view name) {
   if (!faults_.clear(source, name)) return;
+  report_soon(now);
   if (source == FaultSource::claim) claim_retry_at_.reset();
   if (is_group_healthy()) handle(now, Startup{});
 }
@@ -289,6 +334,7 @@ void VirtualRouter::note(TimePoint now, Reason reason, const std::string& text) 
   if (std::exchange(noted_state_, state().index()) == state().index()) return;
   reason_ = reason;
   since_ = now;
+  report_soon(now);
   if (is_active()) ++counters_.active_transitions;
   RoleChange change = role_change(text);
   told_role_ = change.to;
@@ -352,7 +398,11 @@ void VirtualRouter::release(const std::vector<IpPrefix>& addresses, ReleaseMode 
 
 void VirtualRouter::send(TimePoint now, std::uint8_t priority) {
   if (!source_) return;
-  const auto sent = surroundings_.host.send(advertisement(priority));
+  OutgoingAdvertisement outgoing = advertisement(priority);
+  PeerLink* link = config_.is_pair ? surroundings_.link : nullptr;
+  if (link) link->seal(outgoing.message, outgoing.source, outgoing.destination, name_hash(config_.name));
+  const auto sent = surroundings_.host.send(outgoing);
+  if (link && link->has_further_paths()) link->send(path_advert(priority));
   if (sent) {
     ++counters_.sent_advertisements;
     if (priority == kPriorityResigned) ++counters_.sent_priority_zero;
@@ -393,12 +443,40 @@ OutgoingAdvertisement VirtualRouter::advertisement(std::uint8_t priority) const 
   return {index, *source_, destination, encode(advertisement, *source_, destination, checksum)};
 }
 
+Subject VirtualRouter::subject() const { return {name_hash(config_.name), config_.key.family, config_.key.vrid}; }
+
+PathAdvert VirtualRouter::path_advert(std::uint8_t priority) const {
+  const bool is_reachable = !faults_.has(FaultSource::interface);
+  return {subject(), priority, config_.advertisement_interval, is_reachable, *source_};
+}
+
+HelloEntry VirtualRouter::hello_entry() const {
+  const PeerReport own = report(TimePoint());
+  HelloEntry entry;
+  entry.subject = subject();
+  for (const PeerState state : {PeerState::backup, PeerState::active, PeerState::yielding, PeerState::fault})
+    if (own.state == to_string(state)) entry.state = state;
+  entry.effective_priority = own.effective_priority;
+  entry.penalty = static_cast<std::uint8_t>(std::clamp(own.penalty, 0, 255));
+  entry.is_eligible = own.is_eligible;
+  return entry;
+}
+
+std::optional<PeerReport> VirtualRouter::peer_report() const {
+  return surroundings_.link ? surroundings_.link->report(subject()) : std::nullopt;
+}
+
 bool VirtualRouter::is_stopped() const { return std::holds_alternative<Initialize>(state()) && !holds_addresses(); }
 
 // The peer takes the death for a move like any other, and relays.
 void VirtualRouter::add_to(LastWill& will) const {
   if (!holds_addresses() || !source_) return;
-  will.resignations.push_back(advertisement(kPriorityResigned));
+  OutgoingAdvertisement resignation = advertisement(kPriorityResigned);
+  if (PeerLink* link = surroundings_.link; link && config_.is_pair) {
+    link->seal_last_will(resignation.message, resignation.source, resignation.destination, name_hash(config_.name));
+    link->add_to(will, path_advert(kPriorityResigned));
+  }
+  will.resignations.push_back(std::move(resignation));
   will.releases.push_back({held_, config_.is_pair ? ReleaseMode::lingering : ReleaseMode::immediate});
 }
 
@@ -480,6 +558,10 @@ RoleChange VirtualRouter::role_change(std::string text) const {
   return change;
 }
 
+void VirtualRouter::report_soon(TimePoint now) {
+  if (surroundings_.link) surroundings_.link->report_soon(now);
+}
+
 void VirtualRouter::tell(TimePoint now, Level level, std::string event, std::string text) const {
   surroundings_.journal.add({now, level, label_, std::move(event), std::move(text)});
 }
@@ -525,6 +607,8 @@ RouterStatus VirtualRouter::status() const {
       {"address_list_errors", counters_.address_list_errors},
       {"lower_priority_discarded", counters_.lower_priority_discarded},
       {"second_active_heard", counters_.second_active_heard},
+      {"unproven", counters_.unproven},
+      {"received_path_advertisements", counters_.received_path_advertisements},
       {"late_wakeups", counters_.late_wakeups},
       {"announcements", counters_.announcements},
       {"send_errors", counters_.send_errors},

@@ -14,6 +14,7 @@
 #include "common/base/time.h"
 #include "vrrp/agent/host.h"
 #include "vrrp/agent/journal.h"
+#include "vrrp/agent/peer_link.h"
 #include "vrrp/agent/peer_report.h"
 #include "vrrp/agent/status.h"
 #include "vrrp/agent/verdicts.h"
@@ -51,6 +52,7 @@ class VirtualRouter {
     // Those that no other virtual router of this node holds on the same interface: an address that moved to another
     // virtual router stays where it is when this one lets go of it.
     std::function<std::vector<IpPrefix>(const VirtualRouter&, const std::vector<IpPrefix>&)> held_by_no_other;
+    PeerLink* link = nullptr;  // to the other node of a pair; none: a test without one
   };
 
   // Until it joins a group it notes what it is told and takes no part.
@@ -64,7 +66,9 @@ class VirtualRouter {
 
   // A packet whose VRID, family and interface are ours and that passed decode_vrid().
   void on_packet(TimePoint now, const ReceivedPacket& packet);
-  void refuse(TimePoint now, DropReason reason, const IpAddress& source);
+  // The peer's, over a further path; what it says was verified.
+  void on_path_advert(TimePoint now, const PeerLink::Heard::Advert& heard);
+  void refuse(TimePoint now, DropReason reason, const IpAddress& source, const char* why = nullptr);
 
   void on_interface(TimePoint now, const InterfaceInfo& interface);
   void on_address_removed(TimePoint now, int interface_index, const IpAddress& address);
@@ -86,7 +90,10 @@ class VirtualRouter {
   bool is_stopped() const;  // holds nothing and takes no part
   void add_to(LastWill& will) const;
   RouterStatus status() const;
-  PeerReport report(TimePoint now) const;  // of this node's instance, for the peer
+  PeerReport report(TimePoint now) const;         // of this node's instance, for the peer
+  std::optional<PeerReport> peer_report() const;  // of the peer's
+  HelloEntry hello_entry() const;                 // report(), as it goes on the wire
+  Subject subject() const;
   std::vector<std::string> warnings(TimePoint now) const;
 
   // ---- for its group ----
@@ -120,6 +127,8 @@ class VirtualRouter {
     std::uint64_t received_checksums_message_only = 0;
     std::uint64_t lower_priority_discarded = 0;
     std::uint64_t second_active_heard = 0;
+    std::uint64_t unproven = 0;
+    std::uint64_t received_path_advertisements = 0;
     std::uint64_t late_wakeups = 0;
     std::uint64_t announcements = 0;
     std::uint64_t send_errors = 0;
@@ -153,10 +162,13 @@ class VirtualRouter {
   void send(TimePoint now, std::uint8_t priority);
   void announce();
   void introduce();
+  bool is_stale(const Trailer& trailer);
   OutgoingAdvertisement advertisement(std::uint8_t priority) const;
+  PathAdvert path_advert(std::uint8_t priority) const;
   std::string role() const;
   RoleChange role_change(std::string text) const;
   std::optional<RouterStatus::Peer> peer_status() const;
+  void report_soon(TimePoint now);
   void tell_at_most(RateLimit& limit, TimePoint now, JournalEntry::Level level, std::string event,
                     std::string text) const;
 
@@ -174,6 +186,8 @@ class VirtualRouter {
   std::string told_role_ = "initialize";
   std::optional<Neighbour> neighbour_;
   std::optional<Disagreement> disagreement_;
+  ReplayWindow window_;  // of advertisements of the peer
+  Trailer latest_;       // of those that were accepted, over whatever path
   Counters counters_;
 
   Backoff claim_backoff_{kClaimRetryFirst, kClaimRetryLast};

@@ -5,7 +5,6 @@
 #include "common/base/assert.h"
 #include "common/base/checksum.h"
 #include "common/base/overloaded.h"
-#include "vrrp/core/parameters.h"
 
 namespace vipair::vrrp {
 
@@ -15,6 +14,8 @@ enum Kind : std::uint8_t { kHello = 1, kAdvert = 2, kProbe = 3, kProbeReply = 4 
 
 constexpr std::size_t kChecksumOffset = 6;
 constexpr std::size_t kHelloHead = 12, kHelloEntry = 8, kAdvertHead = 12, kProbeBody = 8, kProbeReplyBody = 20;
+
+constexpr Centiseconds kIntervalMax{0xFFFF};  // version 2 has up to 255 seconds
 
 // flags
 constexpr std::uint8_t kHearsYou = 1;      // hello, probe_reply
@@ -76,9 +77,8 @@ void write_body(ByteWriter& writer, const Hello& hello) {
 }
 
 void write_body(ByteWriter& writer, const PathAdvert& advert) {
-  VIPAIR_ASSERT(advert.max_advertise_interval >= kAdvertisementIntervalMin &&
-                    advert.max_advertise_interval <= kAdvertisementIntervalMax,
-                "an advertisement interval has twelve bits and is not zero");
+  VIPAIR_ASSERT(advert.max_advertise_interval > Centiseconds(0) && advert.max_advertise_interval <= kIntervalMax,
+                "an advertisement interval has sixteen bits here and is not zero");
   VIPAIR_ASSERT(advert.source.family() == advert.subject.family, "the source is of the instance's family");
   writer.u8(advert.subject.vrid);
   writer.u8(advert.subject.family == IpFamily::ipv4 ? 4 : 6);
@@ -134,7 +134,7 @@ Decoded read_advert(const Header& header, ByteReader reader) {
   advert.subject.family = family == 4 ? IpFamily::ipv4 : IpFamily::ipv6;
   advert.priority = reader.u8();
   reader.u8();
-  advert.max_advertise_interval = Centiseconds(reader.u16() & 0x0FFF);
+  advert.max_advertise_interval = Centiseconds(reader.u16());
   reader.u16();
   advert.subject.name = reader.u32();
   if (reader.remaining() != (family == 4 ? 4u : 16u)) return Unexpected{DropReason::length};

@@ -59,7 +59,7 @@ struct Hello {
 struct PathAdvert {
   Subject subject;
   std::uint8_t priority = 0;
-  Centiseconds max_advertise_interval{};  // 1-4095
+  Centiseconds max_advertise_interval{};  // 1-65535
   bool is_reachable = false;              // at `source`: the sender's interface has not failed
   IpAddress source;                       // of the instance's own advertisements
   friend bool operator==(const PathAdvert&, const PathAdvert&) = default;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <iostream>
 
+#include "tests/support/fake_mac.h"
 #include "vrrp/core/advertisement.h"
+#include "vrrp/core/peer_message.h"
 
 namespace vipair::vrrp {
 
@@ -70,9 +72,16 @@ Expected<void, HostError> SimulatedHost::send(const OutgoingAdvertisement& adver
     violations.push_back("a message shorter than a header");
     return {};
   }
-  const int version = advertisement.message[0] >> 4;
-  const auto decoded =
-      decode({advertisement.source, advertisement.destination, kTtl, advertisement.message}, version);
+  const auto sealed = read_trailer(advertisement.message);
+  const ByteView message = sealed ? sealed->message : ByteView(advertisement.message);
+  if (is_peer_message(message)) {
+    if (!decode_peer_message(message)) violations.push_back("an invalid message to the peer is sent");
+    remember(peer_messages, advertisement, kRemembered);
+    if (on_send) on_send(advertisement);
+    return {};
+  }
+  const int version = message[0] >> 4;
+  const auto decoded = decode({advertisement.source, advertisement.destination, kTtl, message}, version);
   if (!decoded)
     violations.push_back(std::string("an invalid advertisement is sent: ") + to_string(decoded.error()));
   const int priority = advertisement.message[2];
@@ -103,6 +112,7 @@ void SimulatedHost::announce(const std::vector<OutgoingFrame>& frames) {
 
 void SimulatedHost::forget() {
   sent.clear();
+  peer_messages.clear();
   calls.clear();
   announced.clear();
 }
@@ -117,6 +127,21 @@ IpAddress SimulatedLan::v6_of(int number) {
   std::array<std::uint8_t, 16> bytes{0xFE, 0x80};
   bytes[15] = static_cast<std::uint8_t>(number);
   return IpAddress::v6(bytes);
+}
+
+IpAddress SimulatedLan::back_of(int number) {
+  return IpAddress::v4(0xCB007100u + static_cast<std::uint32_t>(number));
+}
+
+void SimulatedLan::add_second_path(Node& node, int peer, std::vector<PairKey> keys) {
+  node.back = node.interface;
+  node.back->name = "eth1";
+  node.back->index = 3;
+  node.back->mac.bytes[3] = 1;
+  node.back->primary_v4 = back_of(node.interface.mac.bytes[5]);
+  node.back->link_local_v6.reset();
+  node.config.peer_paths = {{"eth1", back_of(peer)}};
+  node.config.pair_keys = std::move(keys);
 }
 
 SimulatedLan::Node& SimulatedLan::add(int number) {
@@ -149,8 +174,9 @@ void SimulatedLan::start(Node& node) {
   node.host->will = {};
   node.inbox.clear();
   node.is_paused = false;
-  node.agent = std::make_unique<Agent>(node.config, *node.host, now_);
+  node.agent = std::make_unique<Agent>(node.config, *node.host, now_, PairIdentity{random_(), fake_mac});
   node.agent->on_interface(now_, node.interface);
+  if (node.back) node.agent->on_interface(now_, *node.back);
   node.agent->on_proxy_report(now_, node.proxy);
   settle(node);
 }
@@ -188,6 +214,12 @@ void SimulatedLan::set_link(Node& node, bool is_up) {
   settle(node);
 }
 
+void SimulatedLan::set_back_link(Node& node, bool is_up) {
+  node.back->is_up = is_up;
+  if (node.agent && !node.is_paused) node.agent->on_interface(now_, *node.back);
+  settle(node);
+}
+
 void SimulatedLan::set_proxy(Node& node, std::optional<ProxyReport> report) {
   node.proxy = std::move(report);
   if (node.agent && !node.is_paused) node.agent->on_proxy_report(now_, node.proxy);
@@ -211,16 +243,24 @@ void SimulatedLan::inject(Node& node, const DatagramInfo& info, Bytes message) {
 }
 
 void SimulatedLan::transmit(std::size_t from, const OutgoingAdvertisement& advertisement) {
-  if (!nodes_[from].interface.is_up) return;
+  if (on_transmit) on_transmit(from, advertisement);
+  const auto interface_of = [&](const Node& node) -> const InterfaceInfo* {
+    if (advertisement.interface_index == node.interface.index) return &node.interface;
+    return node.back ? &*node.back : nullptr;
+  };
+  const InterfaceInfo* sender = interface_of(nodes_[from]);
+  if (!sender || !sender->is_up) return;
+  const auto& severed = sender == &nodes_[from].interface ? cut : back_cut;
   for (std::size_t to = 0; to < nodes_.size(); ++to) {
-    const bool is_for_it = advertisement.destination.is_multicast() ||
-                           advertisement.destination == nodes_[to].interface.primary_v4 ||
-                           advertisement.destination == nodes_[to].interface.link_local_v6;
-    if (!is_for_it || cut.count({from, to})) continue;
+    const InterfaceInfo* receiver = interface_of(nodes_[to]);
+    const bool is_for_it = receiver && (advertisement.destination.is_multicast() ||
+                                        advertisement.destination == receiver->primary_v4 ||
+                                        advertisement.destination == receiver->link_local_v6);
+    if (!is_for_it || severed.count({from, to})) continue;
     if (to != from && static_cast<double>(random(1'000'000)) < loss * 1e6) continue;
     const auto delay =
         Duration(static_cast<std::int64_t>(random(static_cast<std::uint64_t>(delay_max.count()) + 1)));
-    const DatagramInfo info{nodes_[to].interface.index, advertisement.source, advertisement.destination, kTtl};
+    const DatagramInfo info{receiver->index, advertisement.source, advertisement.destination, kTtl};
     wire_.emplace(now_ + delay,
                   Delivery{to, info, advertisement.message});  // its own as well: multicast loops back
   }
@@ -228,7 +268,9 @@ void SimulatedLan::transmit(std::size_t from, const OutgoingAdvertisement& adver
 
 void SimulatedLan::deliver(Delivery delivery) {
   Node& node = nodes_[delivery.to];
-  if (!node.agent || !node.interface.is_up || node.is_deaf) return;
+  const bool is_back = node.back && delivery.info.interface_index == node.back->index;
+  const bool is_up = is_back ? node.back->is_up : node.interface.is_up;
+  if (!node.agent || !is_up || node.is_deaf) return;
   if (node.is_paused) {
     if (node.inbox.size() < kInboxMax) node.inbox.emplace_back(delivery.info, std::move(delivery.message));
     return;

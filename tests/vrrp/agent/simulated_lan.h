@@ -28,9 +28,10 @@ class SimulatedHost : public Host {
 
   std::set<IpPrefix> held;                  // on the interface
   std::set<IpPrefix> claimed;               // and not released: somebody else may have removed them meanwhile
-  std::vector<OutgoingAdvertisement> sent;  // the last kRemembered
-  std::vector<std::string> calls;           // "claim 192.0.2.100/24 relay 192.0.2.12" …, the last kRemembered
-  std::vector<IpAddress> announced;         // addresses of the frames, the last kRemembered
+  std::vector<OutgoingAdvertisement> sent;  // advertisements, the last kRemembered
+  std::vector<OutgoingAdvertisement> peer_messages;  // likewise
+  std::vector<std::string> calls;    // "claim 192.0.2.100/24 relay 192.0.2.12" …, the last kRemembered
+  std::vector<IpAddress> announced;  // addresses of the frames, the last kRemembered
   LastWill will;
   std::vector<std::string> violations;
 
@@ -51,7 +52,8 @@ class SimulatedLan {
   struct Node {
     std::string name;
     Config config;
-    InterfaceInfo interface;
+    InterfaceInfo interface;            // eth0
+    std::optional<InterfaceInfo> back;  // eth1, another network: a second path to the peer
     std::optional<ProxyReport> proxy;
     std::unique_ptr<SimulatedHost> host;
     std::unique_ptr<Agent> agent;  // none: crashed, or not started
@@ -68,12 +70,16 @@ class SimulatedLan {
   Node& add(int number);
   static IpAddress v4_of(int number);
   static IpAddress v6_of(int number);
+  static IpAddress back_of(int number);  // IPv4, on the second network
+  // Both nodes reach each other over the second network as well, and sign what they say with `keys`.
+  void add_second_path(Node& node, int peer, std::vector<PairKey> keys);
 
   void start(Node& node);
   void crash(Node& node, bool will_is_executed);  // its addresses go with the will or with the power
   void pause(Node& node) { node.is_paused = true; }
   void resume(Node& node);
   void set_link(Node& node, bool is_up);
+  void set_back_link(Node& node, bool is_up);
   void set_proxy(Node& node, std::optional<ProxyReport> report);
   void remove_address(Node& node, const IpPrefix& prefix);  // by somebody else
   void reload(Node& node, Config config);
@@ -84,7 +90,9 @@ class SimulatedLan {
   // of every message: lost with this probability, delayed between 0 and this
   double loss = 0;
   Duration delay_max = std::chrono::microseconds(100);
-  std::set<std::pair<std::size_t, std::size_t>> cut;  // from → to
+  std::set<std::pair<std::size_t, std::size_t>> cut;       // from → to
+  std::set<std::pair<std::size_t, std::size_t>> back_cut;  // likewise, on the second network
+  std::function<void(std::size_t from, const OutgoingAdvertisement&)> on_transmit;  // somebody who records
   bool trace = false;
 
   std::vector<std::string> violations() const;

@@ -1,14 +1,16 @@
 // Whole agents through seeded trouble: partitions, one-way and random loss, delay and reordering, stopped
 // processes, crashes with and without their last will, failing claims, addresses removed by others, links and
-// proxies that come and go, reloads, malformed packets. Afterwards everything heals, and within a bound exactly one
-// node must be Active and hold exactly the configured addresses. VIPAIR_SEED=n replays one run with a trace,
-// VIPAIR_SEEDS=n sets how many.
+// proxies that come and go, reloads, malformed packets; half of the pairs sign what they say, some over two paths,
+// while somebody repeats what they said and their keys rotate. Afterwards everything heals, and within a bound
+// exactly one node must be Active and hold exactly the configured addresses. VIPAIR_SEED=n replays one run with a
+// trace, VIPAIR_SEEDS=n sets how many.
 
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <map>
 
+#include "tests/support/fake_mac.h"
 #include "tests/vrrp/agent/simulated_lan.h"
 #include "vrrp/agent/instances.h"
 #include "vrrp/core/advertisement.h"
@@ -32,6 +34,7 @@ class Scenario {
 
   // What went wrong, empty if nothing.
   std::string execute() {
+    record();
     for (auto& node : lan_.nodes()) lan_.start(node);
     const auto troubles = 5 + lan_.random(25);
     for (std::uint64_t i = 0; i < troubles; ++i) {
@@ -73,6 +76,8 @@ class Scenario {
     const bool equal = lan_.random(4) == 0, has_second = lan_.random(3) == 0;
     const bool has_owner = lan_.random(8) == 0;
     const bool is_version_2 = lan_.random(6) == 0, has_password = maybe();
+    const bool has_keys = is_pair_ && maybe();
+    has_second_path_ = has_keys && maybe();
     for (int number = 1; number <= count; ++number) {
       auto& node = lan_.add(number);
       VirtualRouterConfig router;
@@ -110,6 +115,8 @@ class Scenario {
         const int other = 3 - number;
         node.config.peer = PeerConfig{SimulatedLan::v4_of(other), std::nullopt};
         if (pin_v6) node.config.peer->address_v6 = SimulatedLan::v6_of(other);
+        if (has_keys) node.config.pair_keys = {key_of(1)};
+        if (has_second_path_) lan_.add_second_path(node, other, {key_of(1)});
       }
     }
   }
@@ -120,7 +127,7 @@ class Scenario {
 
   void trouble(SimulatedLan::Node& node) {
     const auto index = static_cast<std::size_t>(&node - lan_.nodes().data());
-    switch (lan_.random(16)) {
+    switch (lan_.random(20)) {
       case 0:
         note(node.name + " crashes");
         return lan_.crash(node, maybe());
@@ -189,7 +196,41 @@ class Scenario {
         if (!is_pair_)
           node.interface.primary_v4 = SimulatedLan::v4_of(static_cast<int>(1 + index + 10 * lan_.random(9)));
         return lan_.set_link(node, node.interface.is_up);
+      case 16:
+        if (!has_second_path_) return;
+        note(node.name + " is not heard on the second path");
+        lan_.back_cut.insert({index, 1 - index});
+        return;
+      case 17:
+        if (!has_second_path_) return;
+        note(node.name + " second path " + (node.back->is_up ? "down" : "up"));
+        return lan_.set_back_link(node, !node.back->is_up);
+      case 18:
+        note("what was recorded is repeated");
+        for (const auto& [to, info, message] : recorded_) lan_.inject(lan_.nodes()[to], info, message);
+        return;
+      case 19:
+        return rotate_keys(node);
     }
+  }
+
+  // Old and new keys, in all stages of a rotation; now and then a mistake.
+  void rotate_keys(SimulatedLan::Node& node) {
+    if (node.config.pair_keys.empty() || node.is_paused) return;
+    Config config = node.config;
+    config.pair_keys = std::array<std::vector<PairKey>, 4>{
+        {{key_of(1)}, {key_of(1), key_of(2)}, {key_of(2), key_of(1)}, {key_of(2)}}}[lan_.random(4)];
+    note(node.name + " gets other keys");
+    lan_.reload(node, std::move(config));
+  }
+
+  // Somebody on the LAN keeps what the nodes of a signing pair say, for later.
+  void record() {
+    lan_.on_transmit = [this](std::size_t from, const OutgoingAdvertisement& sent) {
+      if (lan_.nodes()[from].config.pair_keys.empty() || recorded_.size() >= kRecordedMax) return;
+      if (lan_.random(8) != 0) return;
+      recorded_.push_back({1 - from, {sent.interface_index, sent.source, sent.destination, kTtl}, sent.message});
+    };
   }
 
   void reload(SimulatedLan::Node& node) {
@@ -240,6 +281,7 @@ class Scenario {
   void heal() {
     note("everything heals");
     lan_.cut.clear();
+    lan_.back_cut.clear();
     lan_.loss = 0;
     lan_.delay_max = 100us;
     const auto& first = lan_.nodes().front().config.virtual_routers;
@@ -252,9 +294,11 @@ class Scenario {
         config.virtual_routers[i].vrid = first[i].vrid;
         config.virtual_routers[i].addresses = first[i].addresses;
       }
+      config.pair_keys = lan_.nodes().front().config.pair_keys;
       lan_.reload(node, std::move(config));
       if (!node.agent) lan_.start(node);
       lan_.set_link(node, true);
+      if (node.back) lan_.set_back_link(node, true);
       lan_.set_proxy(node, ProxyReport{true, ""});
     }
   }
@@ -316,9 +360,18 @@ class Scenario {
     return total;
   }
 
+  struct Recorded {
+    std::size_t to = 0;
+    DatagramInfo info;
+    Bytes message;
+  };
+  static constexpr std::size_t kRecordedMax = 200;
+
   SimulatedLan lan_;
   bool trace_;
   bool is_pair_ = false;
+  bool has_second_path_ = false;
+  std::vector<Recorded> recorded_;
 };
 
 std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
