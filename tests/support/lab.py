@@ -28,6 +28,8 @@ ROOT = Path("/run/lab")  # the sandbox's own /run
 VIP = "192.0.2.100"
 VIP6 = "2001:db8:1::100"
 VRID = 51
+PAIR_KEY = "5a" * 32
+KEY_FILE = "pair.key"
 ORIGIN_PORT = 8080
 FILES = {"1k": 1 << 10, "16k": 16 << 10, "64k": 64 << 10, "1m": 1 << 20}
 
@@ -352,9 +354,10 @@ class Node(Host):
         self.priority = priority
         self.front = f"192.0.2.{number}"
         self.front6 = f"2001:db8:1::{number}"
+        self.back = f"198.51.100.{number}"
         self.link_local = f"fe80::{number}"
         self.plug_front()
-        self.plug(lab.back, "eth1", f"198.51.100.{number}/24")
+        self.plug(lab.back, "eth1", f"{self.back}/24")
         self.node_conf = self.folder / "node.conf"
         self.proxy_conf = self.folder / "proxy.conf"
         self.vrrp_socket = self.folder / "vrrpd.sock"
@@ -370,11 +373,16 @@ class Node(Host):
 
     def node_settings(self) -> dict:
         """The default pair: 100 ms advertisements, unicast to the pinned peer, preemption off."""
-        peer = self.lab.other(self)
+        other = self.lab.other(self)
+        peer = {"address": other.front, **({"address_ipv6": other.link_local} if self.lab.ipv6 else {})}
+        if self.lab.pair_key:
+            peer["key_file"] = KEY_FILE
+        if self.lab.second_path:
+            peer["paths"] = [{"interface": "eth1", "address": other.back}]
         addresses = [f"{VIP}/24"] + ([f"{VIP6}/64"] if self.lab.ipv6 else [])
         return {
             "node": self.name,
-            "peer": {"address": peer.front, **({"address_ipv6": peer.link_local} if self.lab.ipv6 else {})},
+            "peer": peer,
             "virtual_routers": [{
                 "name": "web", "interface": "eth0", "vrid": VRID, "priority": self.priority,
                 "advertisement_interval": "100ms", "preempt": False, "addresses": addresses}],
@@ -397,9 +405,17 @@ class Node(Host):
 
     def write_files(self, node: dict = None, proxy: dict = None, site: dict = None) -> None:
         (self.folder / "sites.d").mkdir(exist_ok=True)
+        if self.lab.pair_key:
+            self.write_keys(self.lab.pair_key)
         self.node_conf.write_text(libconfig_file(node or self.node_settings()))
         self.proxy_conf.write_text(libconfig_file(proxy or self.proxy_settings()))
         (self.folder / "sites.d" / "web.conf").write_text(libconfig_file(site or self.site_settings()))
+
+    def write_keys(self, *keys: str) -> None:
+        """The key file of the pair: the first one signs, all of them verify."""
+        path = self.folder / KEY_FILE
+        path.write_text("".join(f"{key}\n" for key in keys))
+        path.chmod(0o600)
 
     # ---- programs ---------------------------------------------------------------------------
 
@@ -499,8 +515,12 @@ class Meter:
 
 
 class Lab:
-    def __init__(self, ipv6: bool = False, origins: int = 2, stranger: bool = False):
-        self.ipv6 = ipv6
+    """pair_key: what the two nodes sign with; None: nothing is signed. second_path: they reach each other over the back
+    network as well."""
+
+    def __init__(self, ipv6: bool = False, origins: int = 2, stranger: bool = False, pair_key: str = PAIR_KEY,
+                 second_path: bool = False):
+        self.ipv6, self.pair_key, self.second_path = ipv6, pair_key, second_path
         self.hosts: list = []
         ROOT.mkdir(parents=True, exist_ok=True)
         self.front = self._switch("front")

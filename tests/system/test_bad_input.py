@@ -59,7 +59,7 @@ class Agents:
     """Two agents without proxies and a stranger on their network."""
 
     def __init__(self, rfc_mode: bool = False):
-        self.lab = Lab(origins=0, stranger=True)
+        self.lab = Lab(origins=0, stranger=True, pair_key=None)  # what a key does is tested in test_authentication.py
         for node in self.lab.nodes:
             settings = node.node_settings()
             settings["track_proxy"] = False

@@ -20,6 +20,7 @@
 #include "vrrp/agent/agent.h"
 #include "vrrp/kernel/control.h"
 #include "vrrp/kernel/gate.h"
+#include "vrrp/kernel/hmac.h"
 #include "vrrp/kernel/monitor.h"
 #include "vrrp/kernel/report.h"
 
@@ -53,6 +54,15 @@ std::vector<IpAddress> peers_of(const Config& config, const VirtualRouterConfig&
   for (const auto& address : {peer->address_v4, peer->address_v6})
     if (address) addresses.push_back(*address);
   return addresses;
+}
+
+// On which interfaces, and in which families: where the virtual routers are, and the paths to the peer.
+std::map<std::string, std::set<IpFamily>> families_spoken(const Config& config) {
+  std::map<std::string, std::set<IpFamily>> families;
+  for (const VirtualRouterConfig& router : config.virtual_routers)
+    for (const IpPrefix& prefix : router.addresses) families[router.interface].insert(prefix.address.family());
+  for (const PathConfig& path : paths_of(config)) families[path.interface].insert(path.family);
+  return families;
 }
 
 class EventLoop : private Operations {
@@ -122,6 +132,7 @@ class EventLoop : private Operations {
   Control control_{*this};
   std::unique_ptr<ControlServer> control_server_;
 
+  std::map<std::string, std::set<IpFamily>> spoken_on_;             // by the configuration
   std::map<std::string, std::optional<InterfaceInfo>> interfaces_;  // as last told to the agent
   std::map<std::string, std::string> deaf_;  // interface → why its sockets cannot be opened
   std::optional<ProxyReport> told_report_;
@@ -171,7 +182,7 @@ Expected<void, std::string> EventLoop::run() {
   monitor_ = std::move(*monitor);
 
   const TimePoint now = monotonic_now();
-  agent_ = std::make_unique<Agent>(config_, *host_, now);
+  agent_ = std::make_unique<Agent>(config_, *host_, now, PairIdentity{random_epoch(), hmac_sha256});
   use(config_);
   follow_interfaces(now);
 
@@ -243,6 +254,7 @@ void EventLoop::turn() {
     agent_->on_proxy_report(now, told_report_);
   }
   host_->on_time(now);
+  agent_->on_wall_clock(now, wall_now());
   agent_->on_time(now);
   leave_unused_interfaces(now);
   tell(now);
@@ -325,7 +337,9 @@ void EventLoop::use(const Config& config) {
   std::vector<IpAddress> peers;
   for (const VirtualRouterConfig& router : config.virtual_routers)
     for (const IpAddress& peer : peers_of(config, router)) peers.push_back(peer);
+  for (const PeerPath& path : config.peer_paths) peers.push_back(path.address);
   monitor_->table().set_peers(std::move(peers));
+  spoken_on_ = families_spoken(config);
 }
 
 void EventLoop::follow_interfaces(TimePoint now) {
@@ -337,7 +351,7 @@ void EventLoop::follow_interfaces(TimePoint now) {
   const bool has_news = table.version() != seen_version_;
   seen_version_ = table.version();
   if (!has_news && deaf_.empty()) return;
-  for (const VirtualRouterConfig& router : config_.virtual_routers) interfaces_.try_emplace(router.interface);
+  for (const auto& [name, families] : spoken_on_) interfaces_.try_emplace(name);
   for (auto& [name, told] : interfaces_) {
     const InterfaceInfo info = table.info(name);
     if (told && told->index != info.index) host_->sockets().close(told->index);
@@ -355,9 +369,9 @@ void EventLoop::leave_unused_interfaces(TimePoint now) {
   std::set<std::string> used;
   for (const RouterStatus& router : agent_->status(now).routers) used.insert(router.interface);
   has_unused_interfaces_ = false;
-  for (const VirtualRouterConfig& router : config_.virtual_routers) used.erase(router.interface);
+  for (const auto& [name, families] : spoken_on_) used.erase(name);
   has_unused_interfaces_ = !used.empty();
-  for (const VirtualRouterConfig& router : config_.virtual_routers) used.insert(router.interface);
+  for (const auto& [name, families] : spoken_on_) used.insert(name);
   for (auto it = interfaces_.begin(); it != interfaces_.end();) {
     if (used.contains(it->first)) {
       ++it;
@@ -372,11 +386,9 @@ void EventLoop::leave_unused_interfaces(TimePoint now) {
 void EventLoop::open_sockets(const InterfaceInfo& interface) {
   deaf_.erase(interface.name);
   if (interface.index == 0) return;
-  std::set<IpFamily> families;
-  for (const VirtualRouterConfig& router : config_.virtual_routers)
-    if (router.interface == interface.name)
-      for (const IpPrefix& prefix : router.addresses) families.insert(prefix.address.family());
-  for (IpFamily family : families)
+  const auto families = spoken_on_.find(interface.name);
+  if (families == spoken_on_.end()) return;
+  for (IpFamily family : families->second)
     if (auto opened = host_->sockets().open(interface.index, interface.name, family); !opened)
       deaf_[interface.name] = opened.error().text;
 }
@@ -451,6 +463,11 @@ Status EventLoop::current_status(TimePoint now) const {
         warnings.push_back(router.name + ": the peer's address " + peer.to_string() + " is in no network of " +
                            router.interface + ": give the virtual router a peer = { address = \"…\"; } of its own");
     }
+  }
+  for (const PeerPath& path : config_.peer_paths) {
+    if (!table.is_neighbour(path.interface, path.address))
+      warnings.push_back("peer.paths: " + path.address.to_string() + " is in no network of " + path.interface +
+                         ": give the peer's address there, or give this node one");
   }
   return status;
 }

@@ -131,14 +131,14 @@ bool InterfaceTable::is_neighbour(const std::string& interface, const IpAddress&
   return true;
 }
 
-std::optional<IpAddress> InterfaceTable::source(const Link& link, IpFamily family) const {
+std::optional<IpPrefix> InterfaceTable::source(const Link& link, IpFamily family) const {
   struct Rank {
     bool is_far = true;  // not in a peer's network
     bool is_secondary = true;
     std::uint64_t order = 0;
     auto operator<=>(const Rank&) const = default;
   };
-  std::optional<std::pair<Rank, IpAddress>> best;
+  std::optional<std::pair<Rank, IpPrefix>> best;
   for (const auto& [prefix, entry] : link.addresses) {
     const IpAddress& address = prefix.address;
     if (address.family() != family || is_virtual(address, entry.protocol)) continue;
@@ -149,7 +149,7 @@ std::optional<IpAddress> InterfaceTable::source(const Link& link, IpFamily famil
     constexpr std::uint32_t kUnusable = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
     if (address.is_v6() && (!address.is_link_local() || (entry.flags & kUnusable))) continue;
     const Rank rank{!meets_peer, (entry.flags & IFA_F_SECONDARY) != 0 && family == IpFamily::ipv4, entry.order};
-    if (!best || rank < best->first) best = {rank, address};
+    if (!best || rank < best->first) best = {rank, prefix};
   }
   if (!best) return std::nullopt;
   return best->second;
@@ -163,8 +163,11 @@ InterfaceInfo InterfaceTable::info(const std::string& name) const {
     info.index = index;
     info.is_up = entry.link.is_up;
     info.mac = entry.link.mac;
-    info.primary_v4 = source(entry, IpFamily::ipv4);
-    info.link_local_v6 = source(entry, IpFamily::ipv6);
+    if (const auto v4 = source(entry, IpFamily::ipv4)) {
+      info.primary_v4 = v4->address;
+      info.primary_v4_length = v4->length;
+    }
+    if (const auto v6 = source(entry, IpFamily::ipv6)) info.link_local_v6 = v6->address;
     info.forwards_v6 = entry.link.forwards_v6.value_or(false);
     return info;
   }

@@ -65,7 +65,7 @@ class InterfaceTable {
     std::map<IpPrefix, Address> addresses;
   };
   bool is_virtual(const IpAddress& address, std::uint8_t protocol) const;
-  std::optional<IpAddress> source(const Link& link, IpFamily family) const;
+  std::optional<IpPrefix> source(const Link& link, IpFamily family) const;
 
   std::map<int, Link> links_;  // an address may come before its link: then without a name
   std::set<IpAddress> virtual_;

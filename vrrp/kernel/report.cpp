@@ -58,6 +58,22 @@ json::object router_object(const RouterStatus& router, const Clocks& clocks) {
   return object;
 }
 
+json::object path_object(const PathStatus& path, const Clocks& clocks) {
+  json::object object;
+  object["interface"] = path.interface;
+  object["peer"] = path.peer;
+  object["further"] = path.is_further;
+  object["heard"] = path.is_heard;
+  object["hears_us"] = path.hears_us;
+  if (path.heard) {
+    object["heard_ms_ago"] = milliseconds_since(*path.heard, clocks.now);
+  } else {
+    object["heard_ms_ago"] = nullptr;
+  }
+  object["counters"] = counters_object(path.counters);
+  return object;
+}
+
 const char* level_name(JournalEntry::Level level) {
   switch (level) {
     case JournalEntry::Level::debug:
@@ -106,6 +122,9 @@ std::string status_json(const Status& status, const Clocks& clocks) {
     checks.push_back(std::move(entry));
   }
   object["checks"] = std::move(checks);
+  json::array paths;
+  for (const PathStatus& path : status.paths) paths.push_back(path_object(path, clocks));
+  object["paths"] = std::move(paths);
   object["warnings"] = strings(status.warnings);
   object["counters"] = counters_object(status.counters);
   return json::serialize(object);
@@ -252,6 +271,9 @@ std::string metrics_text(const Status& status, const LoopLag& lag, const std::ve
   out.family("vipair_vrrp_check_up", "gauge", "1 when the check is up.");
   for (const CheckStatus& check : status.checks)
     out.sample({{"check", check.name}, {"type", check.type}}, check.up ? 1 : 0);
+  out.family("vipair_vrrp_path_heard", "gauge", "1 when the peer is heard over the path.");
+  for (const PathStatus& path : status.paths)
+    out.sample({{"interface", path.interface}, {"peer", path.peer}}, path.is_heard ? 1 : 0);
   out.family("vipair_vrrp_warnings", "gauge", "Number of warnings in the status.");
   out.sample({}, static_cast<double>(status.warnings.size()));
   out.family("vipair_vrrp_loop_lag_seconds", "gauge", "How late the loop handled its last timer.");

@@ -255,7 +255,7 @@ class Scenario {
   }
 
   // A mutation of a true advertisement that must be refused, or random bytes. Never a valid forgery: against that
-  // only the pinned peer and, later, authentication help.
+  // only the pinned peer and authentication help.
   void nonsense(SimulatedLan::Node& node) {
     DatagramInfo info{2, SimulatedLan::v4_of(99), multicast_group(IpFamily::ipv4), kTtl};
     Bytes message = encode({51, 255, Centiseconds(1), {IpAddress::v4(1)}}, info.source, info.destination,

@@ -42,6 +42,7 @@ TEST_F(Table, FirstRealAddressIsTheSource) {
   add("192.0.2.11/24");
   add("192.0.2.5/24", IFA_F_SECONDARY);
   EXPECT_EQ(info().primary_v4, ip("192.0.2.11"));
+  EXPECT_EQ(info().primary_v4_length, 24);
   remove("192.0.2.11/24");
   EXPECT_EQ(info().primary_v4, ip("192.0.2.5")) << "better than none";
 }

@@ -37,7 +37,20 @@ Status status() {
   six.addresses = {};
   six.peer.reset();
   six.counters = {{"sent_advertisements", 1}};
-  return {"lb-a", {web, six}, {{"proxy", "proxy", false, "not connected"}}, {{"ip_ttl_errors", 3}}, {"look here"}};
+  PathStatus path;
+  path.interface = "eth1";
+  path.peer = "198.51.100.12";
+  path.is_further = path.is_heard = true;
+  path.heard = kClocks.now - 250ms;
+  path.counters = {{"received", 3}};
+  Status status;
+  status.node = "lb-a";
+  status.routers = {web, six};
+  status.checks = {{"proxy", "proxy", false, "not connected"}};
+  status.paths = {path};
+  status.counters = {{"ip_ttl_errors", 3}};
+  status.warnings = {"look here"};
+  return status;
 }
 
 TEST(Report, TimeIsRfc3339WithMilliseconds) {
@@ -60,6 +73,8 @@ TEST(Report, StatusHasThePublishedShape) {
             R"("effective_priority":190,"faults":["proxy: not \"connected\"\n"],"addresses":[],"peer":null,)"
             R"("counters":{"sent_advertisements":1}}],)"
             R"("checks":[{"name":"proxy","type":"proxy","up":false,"reason":"not connected"}],)"
+            R"("paths":[{"interface":"eth1","peer":"198.51.100.12","further":true,"heard":true,"hears_us":false,)"
+            R"("heard_ms_ago":250,"counters":{"received":3}}],)"
             R"("warnings":["look here"],"counters":{"ip_ttl_errors":3}})");
 }
 
@@ -141,15 +156,24 @@ TEST(Report, MetricsHaveEveryCounterOnceAndEveryStateOfEveryRouter) {
   const std::string v6 = R"(router="web",interface="eth0",vrid="51",family="ipv6")";
   for (const std::string& line : std::initializer_list<std::string>{
            "vipair_vrrp_info{node=\"lb-a\",version=\"" VIPAIR_VERSION "\"} 1",
-           "vipair_vrrp_state{" + v4 + R"(,state="active"} 1)", "vipair_vrrp_state{" + v4 + R"(,state="backup"} 0)",
-           "vipair_vrrp_state{" + v6 + R"(,state="fault"} 1)", "vipair_vrrp_state_seconds{" + v4 + "} 2.5",
-           "vipair_vrrp_priority{" + v4 + "} 200", "vipair_vrrp_effective_priority{" + v4 + "} 190",
-           "vipair_vrrp_faults{" + v6 + "} 1", "vipair_vrrp_addresses{" + v4 + "} 1",
-           "vipair_vrrp_peer_heard_seconds{" + v4 + "} 0.04", "vipair_vrrp_sent_advertisements_total{" + v4 + "} 7",
-           "vipair_vrrp_sent_advertisements_total{" + v6 + "} 1", "vipair_vrrp_checksum_errors_total{" + v4 + "} 0",
-           std::string("vipair_vrrp_agent_ip_ttl_errors_total 3"), std::string("vipair_vrrp_claims_total 4"),
+           "vipair_vrrp_state{" + v4 + R"(,state="active"} 1)",
+           "vipair_vrrp_state{" + v4 + R"(,state="backup"} 0)",
+           "vipair_vrrp_state{" + v6 + R"(,state="fault"} 1)",
+           "vipair_vrrp_state_seconds{" + v4 + "} 2.5",
+           "vipair_vrrp_priority{" + v4 + "} 200",
+           "vipair_vrrp_effective_priority{" + v4 + "} 190",
+           "vipair_vrrp_faults{" + v6 + "} 1",
+           "vipair_vrrp_addresses{" + v4 + "} 1",
+           "vipair_vrrp_peer_heard_seconds{" + v4 + "} 0.04",
+           "vipair_vrrp_sent_advertisements_total{" + v4 + "} 7",
+           "vipair_vrrp_sent_advertisements_total{" + v6 + "} 1",
+           "vipair_vrrp_checksum_errors_total{" + v4 + "} 0",
+           std::string("vipair_vrrp_agent_ip_ttl_errors_total 3"),
+           std::string("vipair_vrrp_claims_total 4"),
            std::string(R"(vipair_vrrp_check_up{check="proxy",type="proxy"} 0)"),
-           std::string("vipair_vrrp_warnings 1"), std::string("vipair_vrrp_loop_lag_max_seconds 0.02"),
+           std::string(R"(vipair_vrrp_path_heard{interface="eth1",peer="198.51.100.12"} 1)"),
+           std::string("vipair_vrrp_warnings 1"),
+           std::string("vipair_vrrp_loop_lag_max_seconds 0.02"),
            std::string("vipair_vrrp_loop_late_turns_total 1")})
     EXPECT_THAT("\n" + text, HasSubstr("\n" + line + "\n"));
   EXPECT_THAT(text, Not(HasSubstr("vipair_vrrp_checksum_errors_total{" + v6)));
