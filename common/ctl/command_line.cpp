@@ -15,6 +15,7 @@ constexpr Duration kMoveTimeout = std::chrono::seconds(60);  // the peer must ta
 
 // What a command takes besides the options of all.
 constexpr unsigned kTakesJson = 1, kTakesDaemon = 2, kTakesFollow = 4, kTakesForce = 8, kTakesRouter = 16;
+constexpr unsigned kTakesFile = 32, kTakesTwoFiles = 64, kTakesNode = 128;
 
 struct CommandHelp {
   std::string_view name;
@@ -69,10 +70,23 @@ what it has. Nothing that is the same in both is touched.
 )"},
     {"metrics", Command::metrics, kTakesDaemon, kTimeout, "counters and gauges in Prometheus text format",
      R"(What a Prometheus server would be told.
+)"},
+    {"keygen", Command::keygen, kTakesFile, kTimeout, "makes a key for the two nodes of a pair",
+     R"(Prints a new random key, or writes it into a FILE that is not there yet and that its owner alone can read.
+The file is peer.key_file of both nodes. To change keys, put a new line in front of the file on one node after the
+other: the first key signs, all of them verify; then take the old line away.
+)"},
+    {"import", Command::import_keepalived, kTakesTwoFiles | kTakesNode, kTimeout,
+     "turns a keepalived.conf into a node.conf",
+     R"(Reads KEEPALIVED.CONF with all that it includes. What cannot be kept is refused with line and reason, and
+nothing is written. Otherwise node.conf is printed, or written into the second FILE if that is not there yet,
+together with what it needs beside it: passwords and an adapter to notify scripts. What differs stands in it as
+comments.
+  --node NAME        this node's name (default: router_id, else the machine's name)
 )"}};
 
 constexpr std::string_view kOptions = R"(
-  --json             print JSON (all but check and metrics)
+  --json             print JSON (all but check, metrics, keygen, import)
   --vrrp-socket S    the agent's control socket (default /run/vipair/vrrpd.sock)
   --proxy-socket S   the proxy's control socket (default /run/vipair/proxyd.sock)
   --timeout D        how long a daemon may take to answer (default 5s; watch 1s; handover, drain, doctor 1m)
@@ -101,6 +115,9 @@ std::string help_of(const CommandHelp& command) {
   if (command.takes & kTakesRouter) usage += " [ROUTER]";
   if (command.takes & kTakesFollow) usage += " [--follow]";
   if (command.takes & kTakesForce) usage += " [--force]";
+  if (command.takes & kTakesNode) usage += " [--node NAME]";
+  if (command.takes & kTakesFile) usage += " [FILE]";
+  if (command.takes & kTakesTwoFiles) usage += " KEEPALIVED.CONF [FILE]";
   if (command.takes & kTakesJson) usage += " [--json]";
   return usage + " [OPTIONS]\n" + std::string(command.text) +
          "\nvipairctl --help names the options of all commands.\n";
@@ -132,6 +149,9 @@ class Parser {
          {Given{line_.json, kTakesJson, "--json"}, Given{line_.follow, kTakesFollow, "--follow"},
           Given{line_.force, kTakesForce, "--force"}})
       if (is_given && !(command_->takes & flag)) return Unexpected{name + " has no " + option};
+    if (!line_.node.empty() && !(command_->takes & kTakesNode)) return Unexpected{name + " has no --node"};
+    if ((command_->takes & kTakesTwoFiles) && line_.files.empty())
+      return Unexpected{name + " needs the file to read, such as /etc/keepalived/keepalived.conf"};
     line_.command = command_->command;
     if (line_.timeout == Duration::zero()) line_.timeout = command_->timeout;
     return line_;
@@ -154,7 +174,7 @@ class Parser {
   Expected<void, std::string> take_option(const std::string& argument) {
     const std::size_t equals = argument.find('=');
     const std::string name = argument.substr(0, equals);
-    if (name != "--vrrp-socket" && name != "--proxy-socket" && name != "--timeout")
+    if (name != "--vrrp-socket" && name != "--proxy-socket" && name != "--timeout" && name != "--node")
       return Unexpected{"unknown option " + argument};
     std::string value;
     if (equals != std::string::npos) {
@@ -167,6 +187,8 @@ class Parser {
       line_.vrrp_socket = value;
     } else if (name == "--proxy-socket") {
       line_.proxy_socket = value;
+    } else if (name == "--node") {
+      line_.node = value;
     } else {
       const auto timeout = parse_duration(value);
       if (!timeout || *timeout <= Duration::zero() || *timeout > kTimeoutMax)
@@ -187,6 +209,9 @@ class Parser {
       line_.only = word == "vrrp" ? Daemon::vrrp : Daemon::proxy;
     } else if ((command_->takes & kTakesRouter) && !line_.router) {
       line_.router = word;
+    } else if (((command_->takes & kTakesFile) && line_.files.empty()) ||
+               ((command_->takes & kTakesTwoFiles) && line_.files.size() < 2)) {
+      line_.files.push_back(word);
     } else {
       return Unexpected{"unexpected argument " + word};
     }

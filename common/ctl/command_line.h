@@ -10,13 +10,29 @@
 
 namespace vipair::ctl {
 
-enum class Command { status, watch, events, plan, doctor, handover, drain, undrain, reload, check, metrics };
+enum class Command {
+  status,
+  watch,
+  events,
+  plan,
+  doctor,
+  handover,
+  drain,
+  undrain,
+  reload,
+  check,
+  metrics,
+  keygen,
+  import_keepalived
+};
 enum class Daemon { vrrp, proxy };
 
 struct CommandLine {
   Command command = Command::status;
   std::optional<Daemon> only;         // "reload vrrp"; both when absent
   std::optional<std::string> router;  // handover: this one; all of them when absent
+  std::vector<std::string> files;     // keygen: to write; import: to read, and to write
+  std::string node;                   // import: this node's name
   bool json = false;
   bool follow = false;  // events
   bool force = false;   // drain

@@ -13,6 +13,9 @@
 #include <set>
 #include <sstream>
 
+#include "common/ctl/import_command.h"
+#include "common/ctl/keygen.h"
+#include "common/ctl/new_file.h"
 #include "common/ctl/render.h"
 #include "common/runtime/config_file.h"
 #include "common/runtime/control_socket.h"
@@ -192,6 +195,16 @@ class Runner {
     return exit_status_;
   }
 
+  int keygen() {
+    if (line_.files.empty()) {
+      out_ << make_key() << "\n";
+    } else if (auto written = write_new_file(line_.files[0], make_key() + "\n", 0600); !written) {
+      err_ << written.error() << "\n";
+      fail(kExitFailed);
+    }
+    return exit_status_;
+  }
+
  private:
   // The first failure decides the exit status.
   void fail(int status) {
@@ -321,6 +334,10 @@ int run(const CommandLine& line, const Surroundings& surroundings) {
       return runner.check();
     case Command::metrics:
       return runner.metrics();
+    case Command::keygen:
+      return runner.keygen();
+    case Command::import_keepalived:
+      return run_import(line, surroundings.out, surroundings.err);
   }
   return kExitUsage;
 }

@@ -68,6 +68,16 @@ TEST(CommandLine, CommandsHaveOptionsOfTheirOwn) {
   EXPECT_EQ(parse_command_line({"handover", "--timeout", "2s"})->timeout, Duration(std::chrono::seconds(2)));
 }
 
+TEST(CommandLine, SomeCommandsTakeFiles) {
+  EXPECT_TRUE(parse_command_line({"keygen"})->files.empty());
+  EXPECT_EQ(parse_command_line({"keygen", "pair.key"})->files, Arguments{"pair.key"});
+  auto line = parse_command_line({"import", "--node=lb-a", "keepalived.conf", "node.conf"});
+  ASSERT_TRUE(line) << line.error();
+  EXPECT_EQ(line->command, Command::import_keepalived);
+  EXPECT_EQ(line->files, (Arguments{"keepalived.conf", "node.conf"}));
+  EXPECT_EQ(line->node, "lb-a");
+}
+
 TEST(CommandLine, MistakesAreNamed) {
   const struct {
     Arguments arguments;
@@ -94,6 +104,11 @@ TEST(CommandLine, MistakesAreNamed) {
       {{"status", "--follow"}, "status has no --follow"},
       {{"handover", "--force"}, "handover has no --force"},
       {{"handover", "web", "mail"}, "unexpected argument mail"},
+      {{"keygen", "a", "b"}, "unexpected argument b"},
+      {{"keygen", "--json"}, "keygen has no --json"},
+      {{"keygen", "--node", "a"}, "keygen has no --node"},
+      {{"import"}, "import needs the file to read, such as /etc/keepalived/keepalived.conf"},
+      {{"import", "a", "b", "c"}, "unexpected argument c"},
   };
   for (const auto& each : cases) {
     auto line = parse_command_line(each.arguments);
@@ -106,8 +121,9 @@ TEST(CommandLine, HelpNamesEveryCommandAndOption) {
   const auto line = parse_command_line({"--help"});
   ASSERT_TRUE(line && line->print);
   for (const char* word :
-       {"status", "watch", "events", "plan", "doctor", "handover", "drain", "undrain", "reload", "check", "metrics",
-        "--json", "--vrrp-socket", "--proxy-socket", "--timeout", "--help", "--version", "Exit status"})
+       {"status",        "watch",          "events",    "plan",    "doctor",    "handover",   "drain",
+        "undrain",       "reload",         "check",     "metrics", "keygen",    "import",     "--json",
+        "--vrrp-socket", "--proxy-socket", "--timeout", "--help",  "--version", "Exit status"})
     EXPECT_NE(line->print->find(word), std::string::npos) << word;
 }
 
