@@ -121,8 +121,9 @@ Transition yield_to(const Parameters& parameters, const AdvertReceived& advert, 
 
 Transition yielding(const Parameters& parameters, TimePoint now, bool returns, Reason reason) {
   const Duration bound = yield_time(parameters.advertisement_interval);
-  return {
-      Yielding{now + bound, now + bound / kYieldRepeats, returns}, {SendAdvertisement{kPriorityResigned}}, reason};
+  return {Yielding{now + bound, now + bound / kYieldRepeatPart, returns},
+          {SendAdvertisement{kPriorityResigned}},
+          reason};
 }
 
 Transition resign(const Parameters& parameters, TimePoint now) {
@@ -240,7 +241,8 @@ Transition on_time(const Parameters& parameters, const Yielding& state, TimePoin
   }
   if (now < state.adver_at) return {state, {}, Reason::none};
   Yielding next = state;
-  next.adver_at = now + yield_time(parameters.advertisement_interval) / kYieldRepeats;
+  next.adver_at =
+      now + parameters.advertisement_interval + yield_time(parameters.advertisement_interval) / kYieldRepeatPart;
   return {next, {SendAdvertisement{kPriorityResigned}}, Reason::none};
 }
 

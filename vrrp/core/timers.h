@@ -18,8 +18,9 @@ inline constexpr Centiseconds kLearnedIntervalFloorOfPair{100};
 // A resigned Active waits so long for its peer: two advertisement intervals within these bounds.
 inline constexpr Duration kYieldMin = std::chrono::milliseconds(200);
 inline constexpr Duration kYieldMax = std::chrono::seconds(1);
-// Priority 0 goes out so many times in that time: a lost one must not cost the whole of it.
-inline constexpr int kYieldRepeats = 10;
+// Priority 0 goes out again after this part of that time, since the first one may be lost, and from then on an
+// interval later each time: a peer of another make waits Skew_Time after each and must not be kept waiting.
+inline constexpr int kYieldRepeatPart = 10;
 
 // Skew_Time = ((256 - priority) * Active_Adver_Interval) / 256; version 2: (256 - priority) / 256 seconds
 Duration skew_time(std::uint8_t priority, Centiseconds active_adver_interval, int version = 3);
