@@ -56,6 +56,14 @@ std::string explain_refusal(DropReason reason, const IpAddress& source, const ch
   return text;
 }
 
+std::string explain_interval(const Parameters& own, const IpAddress& source, Centiseconds advertised) {
+  std::string text = source.to_string() + " advertises every " + milliseconds(advertised) + ", this node every " +
+                     milliseconds(own.advertisement_interval);
+  const Centiseconds counted = learned_interval(own, advertised);
+  if (counted < advertised) text += ", more than ten times our own interval: it counts as " + milliseconds(counted);
+  return text;
+}
+
 // What is wrong with the interface for this family; empty: nothing.
 std::string interface_fault(const InterfaceInfo& interface, const InstanceKey& key) {
   const std::string prefix = "interface " + key.interface + ": ";
@@ -167,6 +175,12 @@ void VirtualRouter::accept(TimePoint now, const ReceivedPacket& packet, const De
     ++counters_.address_list_errors;
     tell_at_most(address_list_limit_, now, Level::warn, "address_list",
                  packet.source.to_string() + " advertises other addresses than this node is configured with");
+  }
+  if (advertisement.max_advertise_interval != config_.advertisement_interval) {
+    // a SHOULD of RFC 9568 section 7.1; the interval is learned all the same
+    ++counters_.dropped[static_cast<std::size_t>(DropReason::interval_mismatch)];
+    tell_at_most(interval_limit_, now, Level::warn, "interval",
+                 explain_interval(parameters(), packet.source, advertisement.max_advertise_interval));
   }
   const bool is_known = neighbour_ && neighbour_->address == packet.source && hears_somebody(now);
   if (!is_known) {
@@ -634,13 +648,9 @@ std::vector<std::string> VirtualRouter::warnings(TimePoint now) const {
   if (disagreement_ && now - disagreement_->heard < kDisagreementRemembered) {
     warnings.push_back(label_ + ": " + explain_refusal(disagreement_->reason, disagreement_->source));
   }
-  if (neighbour_ && config_.version == 3) {
-    const Centiseconds counted = learned_interval(parameters(), neighbour_->advertised_interval);
-    if (counted < neighbour_->advertised_interval) {
-      warnings.push_back(label_ + ": " + neighbour_->address.to_string() + " advertises every " +
-                         milliseconds(neighbour_->advertised_interval) +
-                         ", more than ten times our own interval: it counts as " + milliseconds(counted));
-    }
+  if (neighbour_ && config_.version == 3 && neighbour_->advertised_interval != config_.advertisement_interval) {
+    warnings.push_back(label_ + ": " +
+                       explain_interval(parameters(), neighbour_->address, neighbour_->advertised_interval));
   }
   if (reclaim_at_)
     warnings.push_back(label_ + ": somebody keeps removing our addresses from " + config_.key.interface);

@@ -198,7 +198,8 @@ class VirtualRouter {
   std::optional<AnnouncementSchedule> introductions_;  // of our own address, while some are due
 
   std::array<RateLimit, kDropReasons> refusal_limits_;
-  RateLimit neighbour_limit_, address_list_limit_, send_limit_, second_active_limit_, outranked_limit_;
+  RateLimit neighbour_limit_, address_list_limit_, interval_limit_, send_limit_, second_active_limit_,
+      outranked_limit_;
 };
 
 }  // namespace vipair::vrrp

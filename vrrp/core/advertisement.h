@@ -73,7 +73,7 @@ enum class DropReason {
   count,                  // no address (erratum 8299)
   interval,               // zero (erratum 8301)
   auth_type_unknown,      // version 2: neither none nor a simple text password
-  interval_mismatch,      // version 2: not ours
+  interval_mismatch,      // version 2: not ours; version 3 counts it so, and learns it
   auth_type_mismatch,     // version 2: a password where we expect none, or none where we expect one
   auth_failure,           // version 2: the wrong password
 };

@@ -477,6 +477,20 @@ TEST_F(AgentTest, Version2OfANeighbourIsToldForAMinute) {
   EXPECT_THAT(agent().status(lan_.now()).warnings, IsEmpty());
 }
 
+// RFC 9568 section 7.1
+TEST_F(AgentTest, AnotherIntervalIsLearnedCountedAndTold) {
+  start();
+  hear(encode({51, 255, Centiseconds(20), {*IpAddress::parse("192.0.2.100")}}, kPeer, kGroup,
+              ChecksumKind::pseudo_header));
+  EXPECT_EQ(counter("received_advertisements"), 1u);
+  EXPECT_EQ(counter("adv_interval_mismatches"), 1u);
+  EXPECT_THAT(take_texts("interval"), ElementsAre(HasSubstr("every 200 ms, this node every 100 ms")));
+  EXPECT_THAT(agent().status(lan_.now()).warnings, ElementsAre(HasSubstr("this node every 100 ms")));
+  hear_priority(255);
+  EXPECT_EQ(counter("adv_interval_mismatches"), 1u);
+  EXPECT_THAT(agent().status(lan_.now()).warnings, IsEmpty());
+}
+
 TEST_F(AgentTest, LongIntervalOfAStrangerIsBoundedAndShown) {
   start();
   hear(encode({51, 255, Centiseconds(4095), {*IpAddress::parse("192.0.2.100")}}, kPeer, kGroup,
@@ -770,7 +784,7 @@ TEST_F(AgentTest, ShutdownInAPairWaitsForThePeerButNotForEver) {
   lan_.run_for(201ms);
   EXPECT_TRUE(agent().is_stopped());
   EXPECT_EQ(host().calls.back(), "release 192.0.2.100/24");
-  EXPECT_EQ(counter("sent_priority_zero"), 10u);
+  EXPECT_EQ(counter("sent_priority_zero"), 3u);
 }
 
 TEST_F(AgentTest, NothingStartsAgainAfterAShutdown) {
