@@ -120,6 +120,50 @@ def check_units_have_tests(paths, exists):
                 yield f"{path}: has no test {test}"
 
 
+CONFORMANCE = "vrrp/README.md"  # tables of requirement, function and test
+CONFORMANCE_HEADING = "| section | requirement | where | test |"
+
+
+def known_tests(files):
+    """"Suite.Name" of GoogleTest, "file.function" of the system tests. files: (path, text)."""
+    tests = set()
+    for path, text in files:
+        if path.endswith(".cpp"):
+            tests |= {f"{suite}.{name}" for suite, name in re.findall(r"\bTEST(?:_[FP])?\(\s*(\w+),\s*(\w+)\)", text)}
+        elif path.startswith("tests/system/test_"):
+            unit = path.rsplit("/", 1)[1][len("test_"):-len(".py")]
+            tests |= {f"{unit}.{name}" for name in re.findall(r"^def test_(\w+)", text, flags=re.M)}
+    return tests
+
+
+def check_conformance(text, words, tests):
+    """Each function and test that a row of the conformance tables names exists; a row without a test names no function."""
+    is_table, rows = False, 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.startswith("|"):
+            is_table = False
+        elif line == CONFORMANCE_HEADING:
+            is_table = True
+        elif is_table and not line.startswith("|---"):
+            rows += 1
+            place = f"{CONFORMANCE}:{number}"
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if len(cells) != 4:
+                yield f"{place}: a row has four cells"
+                continue
+            functions, named = (re.findall(r"`([^`]+)`", cell) for cell in cells[2:])
+            for function in functions:
+                if function not in words:
+                    yield f"{place}: no {function} in vrrp"
+            for name in named:
+                if not any(re.fullmatch(name.replace(".", r"\.").replace("*", r"\w+"), test) for test in tests):
+                    yield f"{place}: there is no test {name}"
+            if bool(functions) != bool(named):
+                yield f"{place}: a function and a test that shows it, or neither"
+    if rows == 0:
+        yield f"{CONFORMANCE}: no table of requirements"
+
+
 def check_top_level(names):
     for name in names:
         if not name.startswith(".") and name not in TOP_LEVEL:
@@ -152,6 +196,13 @@ def self_test():
             raise SystemExit(f"tidy_test: {check.__name__} objects to a clean sample: {found}")
     if not list(check_units_have_tests(["vrrp/core/a.cpp"], lambda _: False)):
         raise SystemExit("tidy_test: a unit without a test is not found")
+    for row in ("| 5.2 | layout | `encod` | `Codec.Layout` |", "| 5.2 | layout | `encode` | `Codec.Lay` |",
+                "| 5.2 | layout | `encode` | |", ""):
+        if not list(check_conformance(f"{CONFORMANCE_HEADING}\n|---|---|---|---|\n{row}\n", {"encode"}, {"Codec.Layout"})):
+            raise SystemExit(f"tidy_test: check_conformance does not find its sample: {row}")
+    row = "| 5.2 | layout | `encode` | `Codec.Lay*` |"
+    if list(check_conformance(f"{CONFORMANCE_HEADING}\n{row}\n", {"encode"}, known_tests([("a.cpp", "TEST(Codec, Layout) {")]))):
+        raise SystemExit("tidy_test: check_conformance objects to a clean sample")
     if not list(check_top_level(["notes.txt"])):
         raise SystemExit("tidy_test: a foreign file at the top level is not found")
 
@@ -166,6 +217,10 @@ def main():
             problems += check(path, text)
     problems += check_units_have_tests(paths, lambda test: (ROOT / test).exists())
     problems += check_top_level(p.name for p in ROOT.iterdir())
+    words = set(re.findall(r"\w+", " ".join((ROOT / path).read_text() for path in paths if path.startswith("vrrp/"))))
+    test_files = [(path.relative_to(ROOT).as_posix(), path.read_text()) for kind in ("cpp", "py")
+                  for path in (ROOT / "tests").rglob(f"*_test.{kind}" if kind == "cpp" else "test_*.py")]
+    problems += check_conformance((ROOT / CONFORMANCE).read_text(), words, known_tests(test_files))
     for problem in problems:
         print(problem)
     print(f"{len(paths)} source files, {len(problems)} problems")
