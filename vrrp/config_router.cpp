@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "vrrp/agent/plan.h"
 #include "vrrp/config_checks.h"
 #include "vrrp/config_reader.h"
 #include "vrrp/core/advertisement.h"
@@ -74,7 +75,7 @@ class Reader {
     check_paths();
     warn_of_lonely_groups();
     warn_of_untracked_checks();
-    warn_of_weights();
+    for (std::string& warning : weight_warnings(config_, {})) config_.warnings.push_back(std::move(warning));
   }
 
  private:
@@ -93,7 +94,6 @@ class Reader {
   void check_paths();
   void warn_of_lonely_groups();
   void warn_of_untracked_checks();
-  void warn_of_weights();
   const CheckConfig* check(const std::string& name) const;
   const std::optional<PeerConfig>& peer_of(const VirtualRouterConfig& router) const {
     return router.peer ? router.peer : config_.peer;
@@ -374,40 +374,6 @@ void Reader::warn_of_untracked_checks() {
     if (!each.name.empty() && !used.contains(each.name))
       config_.warnings.push_back("check \"" + each.name +
                                  "\" decides nothing: add its name to the track of a virtual router");
-}
-
-// Weights move the addresses when they bring this node's priority below that of the peer. Those that cannot, even
-// all together, are decoration.
-void Reader::warn_of_weights() {
-  if (!config_.peer_priority) return;
-  // What moves together, by the name of its sync group or its own, loses the weights that any of it tracks.
-  using Group = std::pair<bool, std::string>;
-  auto group_of = [](const VirtualRouterConfig& router) {
-    return router.sync_group.empty() ? Group{false, router.name} : Group{true, router.sync_group};
-  };
-  std::map<Group, std::map<std::string, int>> weights;
-  for (const VirtualRouterConfig& router : config_.virtual_routers)
-    for (const std::string& name : router.track)
-      if (const CheckConfig* tracked = check(name); tracked && tracked->weight)
-        weights[group_of(router)][name] = *tracked->weight;
-
-  const int peer = *config_.peer_priority;
-  for (const VirtualRouterConfig& router : config_.virtual_routers) {
-    int sum = 0;
-    std::string names;
-    for (const auto& [name, weight] : weights[group_of(router)]) {
-      sum += weight;
-      names += (names.empty() ? "" : ", ") + name;
-    }
-    const int lowest = std::max(1, router.priority - sum), needed = router.priority - peer + 1;
-    if (sum == 0 || lowest < peer) continue;
-    config_.warnings.push_back(
-        router.name + ": the weights of its checks (" + names +
-        ") can never move it to the peer: with all of them " + "down the priority is " + std::to_string(lowest) +
-        ", and the peer's is " + std::to_string(peer) + "; " +
-        (peer > 1 ? "weights of " + std::to_string(needed) + " and more do" : "raise the peer's priority") +
-        ", and a check without weight moves it whatever the priorities");
-  }
 }
 
 }  // namespace

@@ -151,6 +151,16 @@ struct Agent::Impl {
     }
   }
 
+  // As configured over there: what it advertises, and what its checks took from it, unless that ended at the least.
+  PeerPriorities peer_priorities() const {
+    PeerPriorities priorities;
+    for (const auto& [key, report] : peer_reports) {
+      if (report.penalty > 0 && report.effective_priority == 1) continue;
+      priorities[key] = static_cast<std::uint8_t>(std::min<int>(report.effective_priority + report.penalty, 255));
+    }
+    return priorities;
+  }
+
   // The peer as one that could take over the group now; the error says why it could not.
   Expected<PeerReport, std::string> taker_of(TimePoint now, const Group& group) const {
     for (const VirtualRouter* member : group.members()) {
@@ -439,12 +449,18 @@ NodeRole Agent::role() const {
   return holds ? NodeRole::active : NodeRole::standby;
 }
 
+std::vector<PlanRow> Agent::plan() const { return vrrp::plan(impl_->config, impl_->peer_priorities()); }
+
 Status Agent::status(TimePoint now) const {
   Status status;
   status.node = impl_->config.node;
   status.drained = impl_->is_drained;
   status.warnings = impl_->config.warnings;
   for (std::string& warning : warnings_about(impl_->config)) status.warnings.push_back(std::move(warning));
+  if (!impl_->config.peer_priority && !impl_->peer_reports.empty()) {  // else the loader has warned
+    for (std::string& warning : weight_warnings(impl_->config, impl_->peer_priorities()))
+      status.warnings.push_back(std::move(warning));
+  }
   bool is_proxy_tracked = false;
   for (const auto& router : impl_->routers) {
     status.routers.push_back(router->status());

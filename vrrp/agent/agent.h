@@ -17,6 +17,7 @@
 #include "vrrp/agent/host.h"
 #include "vrrp/agent/peer_link.h"
 #include "vrrp/agent/peer_report.h"
+#include "vrrp/agent/plan.h"
 #include "vrrp/agent/status.h"
 #include "vrrp/core/reload.h"
 
@@ -71,6 +72,7 @@ class Agent {
   // active while any tracked instance holds its addresses: what the gate tells the proxy.
   NodeRole role() const;
   Status status(TimePoint now) const;
+  std::vector<PlanRow> plan() const;  // who would be Active, with what the peer said of its priorities
   // Journal entries since the last call, oldest first: for the log and GET /events.
   std::vector<JournalEntry> take_journal();
 
