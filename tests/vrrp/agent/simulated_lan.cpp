@@ -133,13 +133,17 @@ IpAddress SimulatedLan::back_of(int number) {
   return IpAddress::v4(0xCB007100u + static_cast<std::uint32_t>(number));
 }
 
-void SimulatedLan::add_second_path(Node& node, int peer, std::vector<PairKey> keys) {
+void SimulatedLan::add_second_network(Node& node) {
   node.back = node.interface;
   node.back->name = "eth1";
   node.back->index = 3;
   node.back->mac.bytes[3] = 1;
   node.back->primary_v4 = back_of(node.interface.mac.bytes[5]);
   node.back->link_local_v6.reset();
+}
+
+void SimulatedLan::add_second_path(Node& node, int peer, std::vector<PairKey> keys) {
+  add_second_network(node);
   node.config.peer_paths = {{"eth1", back_of(peer)}};
   node.config.pair_keys = std::move(keys);
 }
@@ -160,7 +164,9 @@ SimulatedLan::Node& SimulatedLan::add(int number) {
   const std::size_t index = nodes_.size() - 1;
   node.host->is_own = [this, index](const IpAddress& address) {
     const InterfaceInfo& interface = nodes_[index].interface;
-    return address == interface.primary_v4 || address == interface.link_local_v6;
+    const auto& back = nodes_[index].back;
+    return address == interface.primary_v4 || address == interface.link_local_v6 ||
+           (back && address == back->primary_v4);
   };
   node.host->on_send = [this, index](const OutgoingAdvertisement& advertisement) {
     transmit(index, advertisement);
@@ -178,7 +184,21 @@ void SimulatedLan::start(Node& node) {
   node.agent->on_interface(now_, node.interface);
   if (node.back) node.agent->on_interface(now_, *node.back);
   node.agent->on_proxy_report(now_, node.proxy);
+  run_checks(node);
+}
+
+void SimulatedLan::run_checks(Node& node) {
+  if (node.agent && !node.is_paused) {
+    for (const auto& [check, succeeds] : node.checks) {
+      node.agent->on_check_result(now_, check, succeeds, succeeds ? "ok" : "no answer");
+    }
+  }
   settle(node);
+}
+
+void SimulatedLan::set_check(Node& node, const std::string& check, bool succeeds) {
+  node.checks[check] = succeeds;
+  run_checks(node);
 }
 
 void SimulatedLan::crash(Node& node, bool will_is_executed) {
@@ -205,7 +225,7 @@ void SimulatedLan::resume(Node& node) {
     node.inbox.pop_front();
     node.agent->on_datagram(now_, info, message);
   }
-  settle(node);
+  run_checks(node);
 }
 
 void SimulatedLan::set_link(Node& node, bool is_up) {
@@ -228,14 +248,16 @@ void SimulatedLan::set_proxy(Node& node, std::optional<ProxyReport> report) {
 
 void SimulatedLan::remove_address(Node& node, const IpPrefix& prefix) {
   if (node.host->held.erase(prefix) == 0) return;
-  if (node.agent) node.agent->on_address_removed(now_, node.interface.index, prefix.address);
+  const bool is_back = prefix.address.is_v4() && prefix.address.v4_value() >> 8 == back_of(0).v4_value() >> 8;
+  const int index = is_back ? node.back->index : node.interface.index;
+  if (node.agent) node.agent->on_address_removed(now_, index, prefix.address);
   settle(node);
 }
 
 void SimulatedLan::reload(Node& node, Config config) {
   node.config = std::move(config);
   if (node.agent) node.agent->reload(now_, node.config);
-  settle(node);
+  run_checks(node);
 }
 
 void SimulatedLan::inject(Node& node, const DatagramInfo& info, Bytes message) {

@@ -55,6 +55,7 @@ class SimulatedLan {
     InterfaceInfo interface;            // eth0
     std::optional<InterfaceInfo> back;  // eth1, another network: a second path to the peer
     std::optional<ProxyReport> proxy;
+    std::map<std::string, bool> checks;  // what each run of them would find
     std::unique_ptr<SimulatedHost> host;
     std::unique_ptr<Agent> agent;  // none: crashed, or not started
     bool is_paused = false;        // the process does not run; its socket fills
@@ -73,6 +74,7 @@ class SimulatedLan {
   static IpAddress back_of(int number);  // IPv4, on the second network
   // Both nodes reach each other over the second network as well, and sign what they say with `keys`.
   void add_second_path(Node& node, int peer, std::vector<PairKey> keys);
+  void add_second_network(Node& node);
 
   void start(Node& node);
   void crash(Node& node, bool will_is_executed);  // its addresses go with the will or with the power
@@ -81,6 +83,7 @@ class SimulatedLan {
   void set_link(Node& node, bool is_up);
   void set_back_link(Node& node, bool is_up);
   void set_proxy(Node& node, std::optional<ProxyReport> report);
+  void set_check(Node& node, const std::string& check, bool succeeds);
   void remove_address(Node& node, const IpPrefix& prefix);  // by somebody else
   void reload(Node& node, Config config);
   void inject(Node& node, const DatagramInfo& info, Bytes message);
@@ -107,6 +110,7 @@ class SimulatedLan {
   void transmit(std::size_t from, const OutgoingAdvertisement& advertisement);
   void deliver(Delivery delivery);
   void settle(Node& node);
+  void run_checks(Node& node);
   std::size_t index_of(const Node& node) const { return static_cast<std::size_t>(&node - nodes_.data()); }
 
   TimePoint now_{std::chrono::hours(1)};

@@ -1,9 +1,9 @@
 // Whole agents through seeded trouble: partitions, one-way and random loss, delay and reordering, stopped
 // processes, crashes with and without their last will, failing claims, addresses removed by others, links and
-// proxies that come and go, reloads, malformed packets; half of the pairs sign what they say, some over two paths,
-// while somebody repeats what they said and their keys rotate. Afterwards everything heals, and within a bound
-// exactly one node must be Active and hold exactly the configured addresses. VIPAIR_SEED=n replays one run with a
-// trace, VIPAIR_SEEDS=n sets how many.
+// proxies and checks that come and go, handovers, drained nodes, reloads, malformed packets; half of the pairs sign
+// what they say, some over two paths, while somebody repeats what they said and their keys rotate. Afterwards
+// everything heals, and within a bound exactly one node must be Active and hold exactly the configured addresses.
+// VIPAIR_SEED=n replays one run with a trace, VIPAIR_SEEDS=n sets how many.
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,7 +12,9 @@
 
 #include "tests/support/fake_mac.h"
 #include "tests/vrrp/agent/simulated_lan.h"
+#include "vrrp/agent/group.h"
 #include "vrrp/agent/instances.h"
+#include "vrrp/agent/plan.h"
 #include "vrrp/core/advertisement.h"
 #include "vrrp/core/timers.h"
 
@@ -21,7 +23,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t kSeeds = 2500;
+constexpr std::uint64_t kSeeds = 2000;
 
 IpPrefix prefix(std::string_view text) { return *IpPrefix::parse(text); }
 
@@ -40,6 +42,7 @@ class Scenario {
     for (std::uint64_t i = 0; i < troubles; ++i) {
       lan_.run_for(pick({1ms, 10ms, 50ms, 100ms, 300ms, 1s}) * static_cast<int>(1 + lan_.random(3)));
       trouble(lan_.nodes()[lan_.random(lan_.nodes().size())]);
+      if (std::string wrong = check_groups(); !wrong.empty()) return wrong;
     }
     heal();
     lan_.run_for(kBound);
@@ -48,6 +51,7 @@ class Scenario {
     lan_.run_for(2s);
     if (wrong.empty()) wrong = check();
     if (wrong.empty() && total_transitions() != transitions) wrong = "the roles do not settle";
+    if (wrong.empty()) wrong = check_plan();
     if (wrong.empty()) wrong = check_stop();
     for (const std::string& violation : lan_.violations()) wrong += "\n" + violation;
     return wrong;
@@ -78,6 +82,10 @@ class Scenario {
     const bool is_version_2 = lan_.random(6) == 0, has_password = maybe();
     const bool has_keys = is_pair_ && maybe();
     has_second_path_ = has_keys && maybe();
+    has_checks_ = maybe();
+    is_group_ = has_second && maybe();
+    const bool has_second_network = is_group_ && !has_second_path_ && maybe();
+    const int weight = 1 + static_cast<int>(lan_.random(120));
     for (int number = 1; number <= count; ++number) {
       auto& node = lan_.add(number);
       VirtualRouterConfig router;
@@ -102,13 +110,26 @@ class Scenario {
       router.track_proxy = true;
       router.checksum =
           std::array{ChecksumForm::rfc5798, ChecksumForm::rfc9568, ChecksumForm::automatic}[lan_.random(3)];
+      if (has_checks_) {
+        node.config.checks = {check("app", std::nullopt), check("gateway", weight)};
+        node.checks = {{"app", true}, {"gateway", true}};
+        router.track = {"app", "gateway"};
+      }
+      if (is_group_) router.sync_group = "edge";
       node.config.virtual_routers = {router};
       if (has_second) {
         router.name = "mail";
         router.vrid = 52;
-        router.priority = static_cast<std::uint8_t>(1 + lan_.random(254));
+        if (!is_group_) router.priority = static_cast<std::uint8_t>(1 + lan_.random(254));
         router.addresses = {prefix("192.0.2.101/24")};
         router.excluded_addresses.clear();
+        if (has_checks_) router.track = {"gateway"};
+        if (has_second_network) {
+          lan_.add_second_network(node);
+          router.interface = "eth1";
+          router.addresses = {prefix("203.0.113.100/24")};
+          if (is_pair_) router.peer = PeerConfig{SimulatedLan::back_of(3 - number), std::nullopt};
+        }
         node.config.virtual_routers.push_back(router);
       }
       if (is_pair_) {
@@ -127,7 +148,7 @@ class Scenario {
 
   void trouble(SimulatedLan::Node& node) {
     const auto index = static_cast<std::size_t>(&node - lan_.nodes().data());
-    switch (lan_.random(20)) {
+    switch (lan_.random(25)) {
       case 0:
         note(node.name + " crashes");
         return lan_.crash(node, maybe());
@@ -197,13 +218,15 @@ class Scenario {
           node.interface.primary_v4 = SimulatedLan::v4_of(static_cast<int>(1 + index + 10 * lan_.random(9)));
         return lan_.set_link(node, node.interface.is_up);
       case 16:
-        if (!has_second_path_) return;
-        note(node.name + " is not heard on the second path");
-        lan_.back_cut.insert({index, 1 - index});
+        if (!node.back) return;
+        note(node.name + " is not heard on the second network");
+        for (std::size_t to = 0; to < lan_.nodes().size(); ++to) {
+          if (to != index) lan_.back_cut.insert({index, to});
+        }
         return;
       case 17:
-        if (!has_second_path_) return;
-        note(node.name + " second path " + (node.back->is_up ? "down" : "up"));
+        if (!node.back) return;
+        note(node.name + " second link " + (node.back->is_up ? "down" : "up"));
         return lan_.set_back_link(node, !node.back->is_up);
       case 18:
         note("what was recorded is repeated");
@@ -211,7 +234,51 @@ class Scenario {
         return;
       case 19:
         return rotate_keys(node);
+      case 20:
+        if (!has_checks_) return;
+        note(node.name + " check app changes");
+        return lan_.set_check(node, "app", maybe());
+      case 21:
+        if (!has_checks_) return;
+        note(node.name + " check gateway changes");
+        return lan_.set_check(node, "gateway", maybe());
+      case 22:
+        if (!has_checks_) return;
+        note("check gateway fails everywhere");
+        for (auto& each : lan_.nodes()) lan_.set_check(each, "gateway", false);
+        return;
+      case 23:
+        return hand_over(node);
+      case 24:
+        return drain(node);
     }
+  }
+
+  static CheckConfig check(std::string name, std::optional<int> weight) {
+    CheckConfig check;
+    check.name = std::move(name);
+    check.type = "tcp";
+    check.what = TcpCheck{"127.0.0.1", 80};
+    check.rise = check.fall = 1;
+    check.weight = weight;
+    return check;
+  }
+
+  void hand_over(SimulatedLan::Node& node) {
+    if (!node.agent || node.is_paused) return;
+    const auto done = node.agent->handover(lan_.now(), maybe() ? std::optional<std::string>("web") : std::nullopt);
+    has_handed_over_ |= done.has_value();
+    note(node.name + " hands over: " + (done ? "yes" : done.error()));
+  }
+
+  void drain(SimulatedLan::Node& node) {
+    if (!node.agent || node.is_paused) return;
+    if (maybe()) {
+      node.agent->undrain(lan_.now());
+      return note(node.name + " is undrained");
+    }
+    const auto done = node.agent->drain(lan_.now(), maybe());
+    note(node.name + " is drained: " + (done ? "yes" : done.error()));
   }
 
   // Old and new keys, in all stages of a rotation; now and then a mistake.
@@ -240,6 +307,7 @@ class Scenario {
     switch (lan_.random(4)) {
       case 0:
         router.priority = static_cast<std::uint8_t>(1 + lan_.random(254));
+        if (is_group_) config.virtual_routers.at(1).priority = router.priority;
         break;
       case 1:
         router.addresses = {prefix("192.0.2.100/24"), prefix("192.0.2.102/24")};
@@ -300,7 +368,52 @@ class Scenario {
       lan_.set_link(node, true);
       if (node.back) lan_.set_back_link(node, true);
       lan_.set_proxy(node, ProxyReport{true, ""});
+      node.agent->undrain(lan_.now());
+      if (!has_checks_) continue;
+      lan_.set_check(node, "app", true);
+      lan_.set_check(node, "gateway", maybe());  // lost priority leaves somebody Active, wherever it is lost
     }
+  }
+
+  std::string check_groups() {
+    for (auto& node : lan_.nodes()) {
+      if (!node.agent) continue;
+      std::map<std::string, std::string> states;
+      for (const InstanceConfig& instance : instances_of(node.config)) {
+        const std::string state = state_of(node, instance.key);
+        const auto [first, is_first] = states.try_emplace(group_name(instance), state);
+        if (first->second != state) return node.name + ": a group is " + first->second + " and " + state;
+      }
+    }
+    return "";
+  }
+
+  // Who is Active is whom the plan named.
+  std::string check_plan() {
+    if (!is_pair_) return "";
+    auto &own = lan_.nodes()[0], &peer = lan_.nodes()[1];
+    const bool preempt = own.config.virtual_routers[0].preempt;
+    if (preempt && has_handed_over_) return "";  // preemption may rest
+    PeerPriorities priorities;
+    for (const InstanceConfig& instance : instances_of(peer.config)) priorities[instance.key] = instance.priority;
+    const bool own_fails = has_checks_ && !own.checks["gateway"],
+               peer_fails = has_checks_ && !peer.checks["gateway"];
+    const std::vector<std::string> failing =
+        own_fails || peer_fails ? std::vector<std::string>{"gateway"} : std::vector<std::string>{};
+    for (const PlanRow& row : plan(own.config, priorities)) {
+      if (row.is_node_down || row.failing != failing) continue;
+      const PlannedActive planned = own_fails && peer_fails ? row.everywhere : own_fails ? row.here : row.there;
+      const auto instances = instances_of(own.config);
+      const auto instance = std::find_if(instances.begin(), instances.end(), [&](const InstanceConfig& each) {
+        return row.group.find(each.name) != std::string::npos;
+      });
+      const bool is_own = state_of(own, instance->key) == "active";
+      if (planned == PlannedActive::this_node && !is_own) return row.group + ": the plan names " + own.name;
+      if (planned == PlannedActive::peer && is_own) return row.group + ": the plan names " + peer.name;
+      if (planned == PlannedActive::nobody || planned == PlannedActive::unknown)
+        return row.group + ": the plan names nobody";
+    }
+    return "";
   }
 
   std::string check() {
@@ -322,6 +435,7 @@ class Scenario {
       if (willed != expected) return node.name + " leaves a wrong last will";
       if (node.agent->role() != (expected.empty() ? NodeRole::standby : NodeRole::active)) return "wrong role";
     }
+    if (std::string wrong = check_groups(); !wrong.empty()) return wrong;
     for (const InstanceConfig& instance : instances) {
       if (active[instance.key] != 1) {
         return std::to_string(active[instance.key]) + " nodes are Active for vrid " +
@@ -371,8 +485,13 @@ class Scenario {
   bool trace_;
   bool is_pair_ = false;
   bool has_second_path_ = false;
+  bool has_checks_ = false;
+  bool is_group_ = false;
+  bool has_handed_over_ = false;
   std::vector<Recorded> recorded_;
 };
+
+bool maybe(SimulatedLan& lan) { return lan.random(2) == 0; }
 
 std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
   const char* text = std::getenv(name);
@@ -393,6 +512,70 @@ TEST(Simulation, OneActiveRemainsOnceTroublesEnd) {
     EXPECT_EQ(wrong, "") << "replay with VIPAIR_SEED=" << seed;
     failures += wrong.empty() ? 0 : 1;
   }
+}
+
+// A pair in good health: whatever is handed over to and fro, by operators and by checks that fail, at every moment
+// a node holds the addresses.
+TEST(Simulation, PlannedMovesNeverLeaveTheAddressesWithoutANode) {
+  int moves = 0;
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    SimulatedLan lan(seed);
+    for (int number : {1, 2}) {
+      auto& node = lan.add(number);
+      VirtualRouterConfig router;
+      router.name = "web";
+      router.interface = "eth0";
+      router.vrid = 51;
+      router.priority = static_cast<std::uint8_t>(100 + lan.random(20));
+      router.preempt = seed % 2 == 0;
+      router.addresses = {prefix("192.0.2.100/24"), prefix("2001:db8::100/64")};
+      router.track = {"gateway", "app"};
+      router.track_proxy = false;
+      node.config.virtual_routers = {router};
+      node.config.peer = PeerConfig{SimulatedLan::v4_of(3 - number), SimulatedLan::v6_of(3 - number)};
+      CheckConfig check;
+      check.type = "tcp";
+      check.what = TcpCheck{"127.0.0.1", 80};
+      check.rise = check.fall = 1;
+      check.name = "app";
+      node.config.checks = {check};
+      check.name = "gateway";
+      check.weight = 50;
+      node.config.checks.push_back(check);
+      node.checks = {{"app", true}, {"gateway", true}};
+    }
+    auto &one = lan.nodes()[0], &two = lan.nodes()[1];
+    for (auto& node : lan.nodes()) lan.start(node);
+    lan.run_for(5s);
+    auto watch_for = [&](Duration duration) {
+      for (const TimePoint end = lan.now() + duration; lan.now() < end; lan.run_for(1ms)) {
+        std::set<IpPrefix> held = one.host->held;
+        held.insert(two.host->held.begin(), two.host->held.end());
+        ASSERT_EQ(held.size(), 3u) << "seed " << seed << " at " << lan.now().time_since_epoch() / 1ms << " ms";
+      }
+    };
+    for (int i = 0; i < 30; ++i) {
+      auto& node = maybe(lan) ? one : two;
+      switch (lan.random(4)) {
+        case 0:
+          moves += node.agent->handover(lan.now(), std::nullopt) ? 1 : 0;
+          break;
+        case 1:
+          lan.set_check(node, "gateway", maybe(lan));
+          break;
+        case 2:  // one after the other: never on both nodes
+          if (one.checks["app"] && two.checks["app"]) lan.set_check(node, "app", false);
+          break;
+        case 3:
+          lan.set_check(one, "app", true);
+          lan.set_check(two, "app", true);
+          break;
+      }
+      watch_for(Duration(500ms) * static_cast<int>(1 + lan.random(4)));
+    }
+    EXPECT_THAT(lan.violations(), testing::IsEmpty());
+  }
+  EXPECT_GT(moves, 50);
 }
 
 TEST(Simulation, SameSeedGivesTheSameRun) {
