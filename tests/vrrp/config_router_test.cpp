@@ -255,7 +255,7 @@ TEST(VirtualRouterConfig, WhatSurprisesIsAWarning) {
   EXPECT_THAT(loaded(router("virtual_mac = true;")).warnings, IsEmpty());
   EXPECT_THAT(loaded(file_with(std::string(kAddresses) + "virtual_mac = true;", kPeer)).warnings,
               ElementsAre(HasSubstr("not authenticated"), HasSubstr("consider unicast = false")));
-  EXPECT_THAT(loaded(tracking("track = \"app\";")).warnings,
+  EXPECT_THAT(loaded(tracking("preempt = true; track = \"app\";")).warnings,
               ElementsAre(HasSubstr("check \"gateway\" decides nothing")));
 }
 
