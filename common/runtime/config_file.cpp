@@ -219,20 +219,35 @@ struct ConfigFile::Document {
 
   std::string file_of(const Setting& setting) const { return resolve(setting.getSourceFile()); }
 
-  // libconfig takes the line of a text inside a list from the token behind it: look for the text at most as far up
-  // as the list begins.
-  int line_of(const Setting& setting) const {
-    int line = static_cast<int>(setting.getSourceLine());
+  // Where in a file the next text of a list is looked for.
+  struct Cursor {
+    int line = 0;  // 0: where the list begins
+    std::size_t column = 0;
+  };
+
+  // libconfig takes the line of a text inside a list from the token behind it: look for the text from where the
+  // list begins, or behind the text before it, up to that line.
+  int line_of(const Setting& setting, Cursor& cursor) const {
+    const int line = static_cast<int>(setting.getSourceLine());
     if (setting.getName() || setting.isRoot() || !is_text(setting)) return line;
     auto found = lines.find(file_of(setting));
     if (found == lines.end()) return line;
-    std::string text = '"' + text_of(setting) + '"';
-    int first = static_cast<int>(setting.getParent().getSourceLine());
-    for (int at = line; at >= first && at >= 1; --at) {
-      auto index = static_cast<std::size_t>(at - 1);
-      if (index < found->second.size() && found->second[index].find(text) != std::string::npos) return at;
+    const std::string text = '"' + text_of(setting) + '"';
+    if (cursor.line == 0) cursor = {std::max(static_cast<int>(setting.getParent().getSourceLine()), 1), 0};
+    std::size_t column = cursor.column;
+    for (int at = cursor.line; at <= line; ++at, column = 0) {
+      const auto index = static_cast<std::size_t>(at - 1);
+      if (index >= found->second.size()) break;
+      const std::size_t begin = found->second[index].find(text, column);
+      if (begin == std::string::npos) continue;
+      cursor = {at, begin + text.size()};
+      return at;
     }
     return line;
+  }
+  int line_of(const Setting& setting) const {
+    Cursor cursor;
+    return line_of(setting, cursor);
   }
 
   void check_source(const std::string& file, const std::string& text);
@@ -337,8 +352,12 @@ struct ConfigGroup::Node {
     report(at, at_path, "found " + describe(at) + ", expected " + what + ", for example: " + assignment);
   }
 
+  ConfigText place(const Setting& at, std::string at_path, ConfigFile::Document::Cursor& cursor) const {
+    return {text_of(at), document->file_of(at), document->line_of(at, cursor), std::move(at_path)};
+  }
   ConfigText place(const Setting& at, std::string at_path) const {
-    return {text_of(at), document->file_of(at), document->line_of(at), std::move(at_path)};
+    ConfigFile::Document::Cursor cursor;
+    return place(at, std::move(at_path), cursor);
   }
 
   // The text of a key, and nothing when it is absent or something else.
@@ -518,11 +537,12 @@ std::vector<ConfigText> ConfigGroup::texts(std::string_view key) {
     return {};
   }
   std::vector<ConfigText> texts;
+  ConfigFile::Document::Cursor cursor;
   for (int i = 0; i < found->getLength(); ++i) {
     const Setting& element = (*found)[i];
     std::string element_path = path + "[" + std::to_string(i) + "]";
     if (is_text(element)) {
-      texts.push_back(node_->place(element, element_path));
+      texts.push_back(node_->place(element, element_path, cursor));
     } else {
       node_->wrong_type(element, element_path, "text in quotes", as_text_example(element));
     }

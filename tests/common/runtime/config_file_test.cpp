@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -300,6 +301,27 @@ TEST(ConfigFile, NulByteDoesNotEndTheFileUnseen) {
   using namespace std::string_literals;
   Loaded loaded = load_text("name = \"x\";\n\0vrid = 300;"s);
   EXPECT_EQ(loaded.errors, std::vector<std::string>{"a.conf:2: a NUL byte, expected text"});
+}
+
+TEST(ConfigFile, TheSameTextTwiceInAListHasTwoPlaces) {
+  ConfigErrors errors;
+  auto file = ConfigFile::parse("x = [ \"b\",\n\"a\", \"b\",\n\"a\" ];", "f", errors);
+  ASSERT_TRUE(file);
+  std::vector<int> lines;
+  for (const ConfigText& text : file->root().texts("x")) lines.push_back(text.line);
+  EXPECT_EQ(lines, (std::vector<int>{1, 2, 2, 3}));
+}
+
+// A daemon reads its file again while it works: thousands of addresses on one line must not hold it up.
+TEST(ConfigFile, ALongListOnOneLineTakesTimeInProportion) {
+  std::string list = "x = [ ";
+  for (int i = 0; i < 20'000; ++i) list += (i > 0 ? ", \"" : "\"") + std::to_string(1'000'000 + i) + "\"";
+  ConfigErrors errors;
+  const auto begin = std::chrono::steady_clock::now();
+  auto file = ConfigFile::parse(list + " ];", "f", errors);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->root().texts("x").size(), 20'000u);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(5)) << "it takes some ten milliseconds";
 }
 
 TEST(ConfigFile, TextsInAListHaveTheirOwnLine) {
