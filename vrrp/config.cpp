@@ -22,8 +22,7 @@ void load_path(ConfigGroup group, Config& config) {
   if (group.require("interface")) {
     if (auto interface = interface_setting(group, "interface")) path.interface = interface->value;
   }
-  if (group.require("address"))
-    path.address = unicast_setting(group, "address", "the peer's own address there").value_or(path.address);
+  if (group.require("address")) path.address = peer_address_setting(group, "address").value_or(path.address);
   if (std::find(config.peer_paths.begin(), config.peer_paths.end(), path) != config.peer_paths.end())
     group.error("address", path.address.to_string() + " over " + path.interface + " is listed twice");
   group.finish();

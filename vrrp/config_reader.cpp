@@ -194,20 +194,23 @@ std::string user_setting(ConfigGroup& group, std::string_view key, std::string f
   return user;
 }
 
+std::optional<IpAddress> peer_address_setting(ConfigGroup& group, std::string_view key) {
+  auto address = unicast_setting(group, key, "the peer's own address");
+  if (!address || address->is_v4() || address->is_link_local()) return address;
+  group.error(key,
+              address->to_string() +
+                  " is not link-local: expected the fe80:: address of the peer's interface, since that is where "
+                  "IPv6 advertisements come from (RFC 9568 section 5.1.2.1)");
+  return std::nullopt;
+}
+
 PeerConfig peer_addresses(ConfigGroup& group) {
   PeerConfig peer;
-  auto usable = [&](std::string_view key) -> std::optional<IpAddress> {
-    auto address = unicast_setting(group, key, "the peer's own address");
-    if (!address || address->is_v4() || address->is_link_local()) return address;
-    group.error(key, address->to_string() +
-                         " is not link-local: expected the fe80:: address of the peer's interface, since that is "
-                         "where IPv6 advertisements come from (RFC 9568 section 5.1.2.1)");
-    return std::nullopt;
-  };
   if (group.require("address")) {
-    if (auto address = usable("address")) (address->is_v4() ? peer.address_v4 : peer.address_v6) = address;
+    if (auto address = peer_address_setting(group, "address"))
+      (address->is_v4() ? peer.address_v4 : peer.address_v6) = address;
   }
-  if (auto address = usable("address_ipv6")) {
+  if (auto address = peer_address_setting(group, "address_ipv6")) {
     if (address->is_v4()) {
       group.error("address_ipv6", address->to_string() + " is an IPv4 address: write it as address");
     } else if (peer.address_v6) {

@@ -38,6 +38,8 @@ std::vector<std::string> command_setting(ConfigGroup& group, std::string_view ke
 // A user of this machine; one that does not exist is a warning. An empty fallback: the daemon's own.
 std::string user_setting(ConfigGroup& group, std::string_view key, std::string fallback, Config& config);
 
+// The peer's own address; IPv6: the link-local one, since that is where it speaks from.
+std::optional<IpAddress> peer_address_setting(ConfigGroup& group, std::string_view key);
 // The addresses of the peer in one of the networks that it shares with this node.
 PeerConfig peer_addresses(ConfigGroup& group);
 
