@@ -55,6 +55,13 @@ class Checks::Check {
     return config_.what == other.what && config_.interval == other.interval && config_.timeout == other.timeout;
   }
   const CheckConfig& config() const { return config_; }
+  // To another meaning of the same look. What was made of the former results may be forgotten: the next comes soon.
+  void adopt(const CheckConfig& config, TimePoint now) {
+    if (config == config_) return;
+    config_ = config;
+    start_at_ = now;
+    wait();
+  }
   Probe& probe() { return *probe_; }
 
  private:
@@ -132,16 +139,17 @@ Checks::~Checks() = default;
 void Checks::configure(const std::vector<CheckConfig>& checks) {
   std::map<std::string, std::unique_ptr<Check>, std::less<>> before = std::exchange(checks_, {});
   std::vector<const CheckConfig*> fresh;
+  const TimePoint now = monotonic_now();
   for (const CheckConfig& check : checks) {
     if (is_combined(check)) continue;
     const auto same = before.find(check.name);
     if (same != before.end() && same->second->looks_at_the_same(check)) {
+      same->second->adopt(check, now);
       checks_.insert(before.extract(same));
     } else {
       fresh.push_back(&check);
     }
   }
-  const TimePoint now = monotonic_now();
   for (std::size_t i = 0; i < fresh.size(); ++i) {
     const CheckConfig& check = *fresh[i];
     const auto place = static_cast<Duration::rep>(i), places = static_cast<Duration::rep>(fresh.size());

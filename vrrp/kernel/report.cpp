@@ -88,6 +88,31 @@ const char* level_name(JournalEntry::Level level) {
   return "error";
 }
 
+void add_event(json::object& object, const JournalEntry& entry, const Clocks& clocks) {
+  object["at"] = rfc3339(clocks.at(entry.at));
+  object["level"] = level_name(entry.level);
+  object["router"] = entry.router;
+  object["event"] = entry.event;
+  object["text"] = entry.text;
+  if (entry.change) {
+    const RoleChange& change = *entry.change;
+    object["name"] = change.router;
+    object["family"] = to_string(change.family);
+    object["interface"] = change.interface;
+    object["vrid"] = change.vrid;
+    object["from"] = change.from;
+    object["to"] = change.to;
+    object["reason"] = change.reason;
+    object["phase"] = change.phase;
+    object["addresses"] = strings(change.addresses);
+    object["peer"] = nullptr;
+    if (change.peer)
+      object["peer"] = {{"address", change.peer->address},
+                        {"priority", change.peer->priority},
+                        {"heard", rfc3339(clocks.at(change.peer->heard))}};
+  }
+}
+
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
@@ -142,28 +167,14 @@ std::string errors_json(const ConfigErrors& errors) {
 std::string event_json(const JournalEntry& entry, std::uint64_t cursor, const Clocks& clocks) {
   json::object object;
   object["cursor"] = cursor;
-  object["at"] = rfc3339(clocks.at(entry.at));
-  object["level"] = level_name(entry.level);
-  object["router"] = entry.router;
-  object["event"] = entry.event;
-  object["text"] = entry.text;
-  if (entry.change) {
-    const RoleChange& change = *entry.change;
-    object["name"] = change.router;
-    object["family"] = to_string(change.family);
-    object["interface"] = change.interface;
-    object["vrid"] = change.vrid;
-    object["from"] = change.from;
-    object["to"] = change.to;
-    object["reason"] = change.reason;
-    object["phase"] = change.phase;
-    object["addresses"] = strings(change.addresses);
-    object["peer"] = nullptr;
-    if (change.peer)
-      object["peer"] = {{"address", change.peer->address},
-                        {"priority", change.peer->priority},
-                        {"heard", rfc3339(clocks.at(change.peer->heard))}};
-  }
+  add_event(object, entry, clocks);
+  return json::serialize(object);
+}
+
+std::string notice_json(const JournalEntry& entry, std::uint64_t coalesced, const Clocks& clocks) {
+  json::object object;
+  add_event(object, entry, clocks);
+  object["coalesced"] = coalesced;
   return json::serialize(object);
 }
 

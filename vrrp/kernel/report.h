@@ -32,6 +32,10 @@ std::string errors_json(const ConfigErrors& errors);
 // interface, vrid, from, to, reason, phase, addresses, peer }.
 std::string event_json(const JournalEntry& entry, std::uint64_t cursor, const Clocks& clocks);
 
+// The same object of a change of role, without a cursor, for the notify program and pipe: `coalesced` is the number
+// of changes of this instance that this one replaces.
+std::string notice_json(const JournalEntry& entry, std::uint64_t coalesced, const Clocks& clocks);
+
 // The last kEventsMax journal entries, numbered from 1 without gaps; the numbers are the cursor of GET /events.
 class EventRing {
  public:

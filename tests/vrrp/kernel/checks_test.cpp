@@ -142,20 +142,26 @@ TEST_F(ChecksTest, UnchangedChecksGoOnThroughAReload) {
   auto other = check("other", FileCheck{folder / "other"}, 1h);
   checks.configure({file, other});
   ASSERT_TRUE(soon(io, [&] { return results.size() == 2; }));
-  auto same = file;
-  same.rise = 5;
-  same.weight = 10;
-  same.reverse = true;
   other.what = FileCheck{folder / "another"};
-  checks.configure({same, other});
+  checks.configure({file, other});
   ASSERT_TRUE(soon(io, [&] { return results.size() == 3; }));
-  EXPECT_EQ(results[2].name, "other") << "the other one goes on waiting for its hour";
+  EXPECT_EQ(results[2].name, "other") << "the first one goes on waiting for its hour";
   run_for(50ms);
   EXPECT_EQ(results.size(), 3u);
   checks.configure({});
   std::ofstream(folder / "maintenance") << "";
   run_for(50ms);
   EXPECT_EQ(results.size(), 3u) << "nobody looks any more";
+}
+
+// Who counts rises and falls begins anew then.
+TEST_F(ChecksTest, CheckWithAnotherMeaningIsToldAgainSoon) {
+  auto file = check("works", FileCheck{folder / "maintenance"}, 1h);
+  checks.configure({file});
+  ASSERT_TRUE(soon(io, [&] { return results.size() == 1; }));
+  file.rise = 5;
+  checks.configure({file});
+  ASSERT_TRUE(soon(io, [&] { return results.size() == 2; }));
 }
 
 TEST_F(ChecksTest, FirstRunsAreSpread) {
