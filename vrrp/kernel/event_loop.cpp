@@ -18,10 +18,12 @@
 #include "common/runtime/control_socket.h"
 #include "common/runtime/log.h"
 #include "vrrp/agent/agent.h"
+#include "vrrp/kernel/checks.h"
 #include "vrrp/kernel/control.h"
 #include "vrrp/kernel/gate.h"
 #include "vrrp/kernel/hmac.h"
 #include "vrrp/kernel/monitor.h"
+#include "vrrp/kernel/notifier.h"
 #include "vrrp/kernel/report.h"
 
 namespace vipair::vrrp {
@@ -65,6 +67,29 @@ std::map<std::string, std::set<IpFamily>> families_spoken(const Config& config) 
   return families;
 }
 
+// What a router that is Active here is about to lose: for whoever wants to know before.
+JournalEntry release_of(const RouterStatus& router, const std::string& reason, const std::string& text,
+                        TimePoint now) {
+  RoleChange change;
+  change.router = router.name;
+  change.family = router.family;
+  change.interface = router.interface;
+  change.vrid = router.vrid;
+  change.from = router.state;
+  change.to = "backup";
+  change.reason = reason;
+  change.text = text;
+  change.addresses = router.addresses;
+  change.peer = router.peer;
+  JournalEntry entry;
+  entry.at = now;
+  entry.router = router.name + "/" + to_string(router.family);
+  entry.event = "planned";
+  entry.text = text;
+  entry.change = std::move(change);
+  return entry;
+}
+
 class EventLoop : private Operations {
  public:
   EventLoop(EventLoopOptions options, const SupervisorLink& link)
@@ -88,8 +113,12 @@ class EventLoop : private Operations {
   void tell(TimePoint now);
   void arm(TimePoint now);
   void stop(const std::string& why);
+  void before_release(const std::optional<std::string>& router, const std::string& reason, const std::string& text,
+                      std::function<void()> then);
 
   void use(const Config& config);
+  void use_checks_and_notify(const Config& config);
+  void on_check_result(std::string_view name, bool success, std::string reason);
   void follow_interfaces(TimePoint now);
   void report_lost_addresses(TimePoint now);
   void leave_unused_interfaces(TimePoint now);
@@ -129,6 +158,10 @@ class EventLoop : private Operations {
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<Gate> gate_;
   std::unique_ptr<Agent> agent_;
+  Checks checks_{io_, [this](std::string_view name, bool success, std::string reason) {
+                   on_check_result(name, success, std::move(reason));
+                 }};
+  Notifier notifier_{io_};
   Control control_{*this};
   std::unique_ptr<ControlServer> control_server_;
 
@@ -136,12 +169,19 @@ class EventLoop : private Operations {
   std::map<std::string, std::optional<InterfaceInfo>> interfaces_;  // as last told to the agent
   std::map<std::string, std::string> deaf_;  // interface → why its sockets cannot be opened
   std::optional<ProxyReport> told_report_;
+  struct CheckResult {
+    std::string name;
+    bool success = false;
+    std::string reason;
+  };
+  std::vector<CheckResult> check_results_;  // for the next turn
   std::optional<TimePoint> stop_by_;
   int stop_signals_ = 0;
   TimePoint beat_at_;
   TimePoint armed_for_;
   std::string told_status_;
   std::vector<std::string> refused_reload_;
+  std::string notify_error_;
   bool monitor_failed_ = false;
   bool has_unused_interfaces_ = false;
   std::optional<std::uint64_t> seen_version_;
@@ -185,6 +225,7 @@ Expected<void, std::string> EventLoop::run() {
   agent_ = std::make_unique<Agent>(config_, *host_, now, PairIdentity{random_epoch(), hmac_sha256});
   use(config_);
   follow_interfaces(now);
+  use_checks_and_notify(config_);
 
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   wait_for_signal();
@@ -253,13 +294,16 @@ void EventLoop::turn() {
     told_report_ = gate_->report();
     agent_->on_proxy_report(now, told_report_);
   }
+  for (CheckResult& result : std::exchange(check_results_, {}))
+    agent_->on_check_result(now, result.name, result.success, std::move(result.reason));
   host_->on_time(now);
   agent_->on_wall_clock(now, wall_now());
   agent_->on_time(now);
   leave_unused_interfaces(now);
   tell(now);
 
-  const bool is_over = stop_by_ && (now >= *stop_by_ || (agent_->is_stopped() && !host_->is_draining()));
+  const bool is_done = agent_->is_stopped() && !host_->is_draining() && notifier_.is_idle();
+  const bool is_over = stop_by_ && (now >= *stop_by_ || is_done);
   if (is_over) {
     if (!agent_->is_stopped()) log::error("stopping took too long: the supervisor withdraws what is left");
     link_.set_hang_timeout(kTakeApartMax);
@@ -292,6 +336,7 @@ void EventLoop::tell(TimePoint now) {
           break;
       }
       control_.add(entry, both);
+      notifier_.tell(entry);
     }
     const Status current = agent_->status(now);
     const auto active = std::count_if(current.routers.begin(), current.routers.end(),
@@ -322,8 +367,40 @@ void EventLoop::stop(const std::string& why) {
   if (stop_by_) return;  // the end of the supervisor is told by a signal as well
   log::info("stopping: " + why);
   link_.notify("STOPPING=1");
-  stop_by_ = now + std::min(config_.drain_time, drain_time_max_) + kStopGrace;
-  agent_->shutdown(now);
+  stop_by_ = now + Notifier::kReleaseWaitMax + std::min(config_.drain_time, drain_time_max_) + kStopGrace;
+  before_release(std::nullopt, "shutdown", "the agent stops: " + why,
+                 [this] { agent_->shutdown(monotonic_now()); });
+}
+
+// A planned move: whoever wants to be told before the addresses go is told, then `then` makes it.
+void EventLoop::before_release(const std::optional<std::string>& router, const std::string& reason,
+                               const std::string& text, std::function<void()> then) {
+  const TimePoint now = monotonic_now();
+  std::vector<JournalEntry> releases;
+  for (const RouterStatus& status : agent_->status(now).routers)
+    if (status.state == "active" && (!router || status.name == *router))
+      releases.push_back(release_of(status, reason, text, now));
+  notifier_.before_release(releases, [this, then = std::move(then)] {
+    then();
+    turn_soon();
+  });
+}
+
+// ---- checks, and who is told ----
+
+void EventLoop::use_checks_and_notify(const Config& config) {
+  checks_.configure(config.checks);
+  for (const std::string& name : checks_.interfaces())
+    checks_.on_interface(monotonic_now(), monitor_->table().info(name));
+  const auto configured = notifier_.configure(config.notify);
+  notify_error_ = configured ? "" : configured.error();
+  if (!configured) log::warn(notify_error_);
+}
+
+// Results come in the middle of anything; a turn takes them in.
+void EventLoop::on_check_result(std::string_view name, bool success, std::string reason) {
+  if (check_results_.empty()) turn_soon();
+  check_results_.push_back({std::string(name), success, std::move(reason)});
 }
 
 // ---- interfaces ----
@@ -351,6 +428,7 @@ void EventLoop::follow_interfaces(TimePoint now) {
   const bool has_news = table.version() != seen_version_;
   seen_version_ = table.version();
   if (!has_news && deaf_.empty()) return;
+  for (const std::string& name : checks_.interfaces()) checks_.on_interface(now, table.info(name));
   for (const auto& [name, families] : spoken_on_) interfaces_.try_emplace(name);
   for (auto& [name, told] : interfaces_) {
     const InterfaceInfo info = table.info(name);
@@ -441,6 +519,7 @@ ConfigErrors EventLoop::load_again() {
     use(config_);
     follow_interfaces(now);  // a new virtual router finds its interface's sockets open
     agent_->reload(now, config_);
+    use_checks_and_notify(config_);
     has_unused_interfaces_ = true;
   }
   link_.notify("READY=1");
@@ -453,6 +532,7 @@ Status EventLoop::current_status(TimePoint now) const {
   warnings.insert(warnings.end(), start_warnings_.begin(), start_warnings_.end());
   warnings.insert(warnings.end(), refused_reload_.begin(), refused_reload_.end());
   for (const auto& [name, why] : deaf_) warnings.push_back(why);
+  if (!notify_error_.empty()) warnings.push_back(notify_error_);
   const InterfaceTable& table = monitor_->table();
   for (const VirtualRouterConfig& router : config_.virtual_routers) {
     for (const IpAddress& peer : peers_of(config_, router)) {
@@ -487,6 +567,14 @@ std::vector<EdgeCounter> EventLoop::edge_counters() const {
       {"gate_hangs", "Times a connected proxy fell silent.", gate.hangs},
       {"gate_invalid_messages", "Messages at the gate that were none.", gate.invalid_messages},
       {"interface_resyncs", "Times interface events were lost and the full list was read.", monitor_->resyncs()},
+      {"check_runs", "Runs of checks.", checks_.counters().runs},
+      {"check_failures", "Runs of checks that failed.", checks_.counters().failures},
+      {"check_timeouts", "Runs of checks that took longer than their time limit.", checks_.counters().timeouts},
+      {"notify_runs", "Runs of the notify program.", notifier_.counters().runs},
+      {"notify_failures", "Runs of the notify program that failed.", notifier_.counters().failures},
+      {"notify_coalesced", "Changes of role that a later one replaced before they were told.",
+       notifier_.counters().coalesced},
+      {"notify_fifo_dropped", "Changes of role that nobody read from the pipe.", notifier_.fifo_dropped()},
       {"reloads", "Configurations that were loaded by a reload.", reloads_},
       {"reloads_refused", "Reloads that were refused.", reloads_refused_}};
 }
