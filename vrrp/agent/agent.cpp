@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "common/base/assert.h"
@@ -24,6 +25,14 @@ constexpr const char* kDrained = "drained: an operator keeps this node empty";
 std::string proxy_fault(const std::optional<ProxyReport>& report) {
   if (!report) return "proxy: not connected";
   return report->is_ready ? "" : "proxy: " + report->reason;
+}
+
+// Of all members, each name once.
+std::vector<std::string> names_of(const std::vector<Group*>& groups) {
+  std::set<std::string> names;
+  for (const Group* group : groups)
+    for (const VirtualRouter* member : group->members()) names.insert(member->config().name);
+  return {names.begin(), names.end()};
 }
 
 }  // namespace
@@ -174,6 +183,49 @@ struct Agent::Impl {
       if (peer.state != "backup") return Unexpected{member->label() + ": the peer is not Backup but " + peer.state};
     }
     return peer_reports.at(group.members().front()->config().key);
+  }
+
+  // The groups that are Active here and meant; the error says why they cannot be handed over.
+  Expected<std::vector<Group*>, std::string> groups_to_hand_over(TimePoint now,
+                                                                 const std::optional<std::string>& router) const {
+    auto is_meant = [&](const VirtualRouter* member) { return !router || member->config().name == *router; };
+    bool is_known = !router;
+    std::vector<Group*> meant;
+    for (const auto& group : groups) {
+      const auto& members = group->members();
+      if (std::none_of(members.begin(), members.end(), is_meant)) continue;
+      is_known = true;
+      if (group->is_active()) meant.push_back(group.get());
+    }
+    if (!is_known) return Unexpected{"no virtual router is named " + *router};
+    if (meant.empty())
+      return Unexpected{router.value_or("this node") + " is not Active here: nothing to hand over"};
+    for (const Group* group : meant) {
+      const VirtualRouter& first = *group->members().front();
+      if (first.config().priority == kPriorityOwner) {
+        return Unexpected{first.label() + ": priority 255 means that this node owns the addresses"};
+      }
+      if (!group->is_pair()) continue;  // strangers cannot be asked; if nobody takes over, this node does again
+      if (const auto peer = taker_of(now, *group); !peer) return Unexpected{peer.error()};
+    }
+    return meant;
+  }
+
+  // The groups that are Active here; the error says why they would find no taker.
+  Expected<std::vector<Group*>, std::string> groups_to_drain(TimePoint now, bool force) const {
+    std::vector<Group*> active;
+    for (const auto& group : groups) {
+      if (!group->is_active()) continue;
+      active.push_back(group.get());
+      if (force) continue;
+      if (!group->is_pair()) {
+        return Unexpected{
+            group->members().front()->label() +
+            ": without a configured peer nobody can be asked to take over; force it if somebody will"};
+      }
+      if (const auto peer = taker_of(now, *group); !peer) return Unexpected{peer.error()};
+    }
+    return active;
   }
 
   // Without preemption nobody takes the role from an Active that lost priority.
@@ -374,42 +426,31 @@ void Agent::reload(TimePoint now, Config config) {
 
 // ---- what an operator asks for ----
 
+Expected<std::vector<std::string>, std::string> Agent::may_hand_over(
+    TimePoint now, const std::optional<std::string>& router) const {
+  const auto groups = impl_->groups_to_hand_over(now, router);
+  if (!groups) return Unexpected{groups.error()};
+  return names_of(*groups);
+}
+
 Expected<void, std::string> Agent::handover(TimePoint now, const std::optional<std::string>& router) {
-  auto is_meant = [&](const VirtualRouter* member) { return !router || member->config().name == *router; };
-  bool is_known = !router;
-  std::vector<Group*> groups;
-  for (const auto& group : impl_->groups) {
-    const auto& members = group->members();
-    if (std::none_of(members.begin(), members.end(), is_meant)) continue;
-    is_known = true;
-    if (group->is_active()) groups.push_back(group.get());
-  }
-  if (!is_known) return Unexpected{"no virtual router is named " + *router};
-  if (groups.empty()) return Unexpected{router.value_or("this node") + " is not Active here: nothing to hand over"};
-  for (const Group* group : groups) {
-    const VirtualRouter& first = *group->members().front();
-    if (first.config().priority == kPriorityOwner) {
-      return Unexpected{first.label() + ": priority 255 means that this node owns the addresses"};
-    }
-    if (!group->is_pair()) continue;  // strangers cannot be asked; if nobody takes over, this node does again
-    if (const auto peer = impl_->taker_of(now, *group); !peer) return Unexpected{peer.error()};
-  }
-  for (Group* group : groups) {
+  const auto groups = impl_->groups_to_hand_over(now, router);
+  if (!groups) return Unexpected{groups.error()};
+  for (Group* group : *groups) {
     group->handle(now, *group->members().front(), Handover{Reason::handover}, "an operator asked for a handover");
   }
   return {};
 }
 
+Expected<std::vector<std::string>, std::string> Agent::may_drain(TimePoint now, bool force) const {
+  const auto groups = impl_->groups_to_drain(now, force);
+  if (!groups) return Unexpected{groups.error()};
+  return names_of(*groups);
+}
+
 Expected<void, std::string> Agent::drain(TimePoint now, bool force) {
   if (impl_->is_drained) return {};
-  for (const auto& group : impl_->groups) {
-    if (force || !group->is_active()) continue;
-    if (!group->is_pair()) {
-      return Unexpected{group->members().front()->label() +
-                        ": without a configured peer nobody can be asked to take over; force it if somebody will"};
-    }
-    if (const auto peer = impl_->taker_of(now, *group); !peer) return Unexpected{peer.error()};
-  }
+  if (const auto groups = impl_->groups_to_drain(now, force); !groups) return Unexpected{groups.error()};
   impl_->is_drained = true;
   impl_->journal.add({now, JournalEntry::Level::warn, "", "drain", kDrained});
   for (const auto& group : impl_->groups) group->raise(now, FaultSource::drained, kDrained);

@@ -57,8 +57,12 @@ class Agent {
   // one is lost. In pair mode nothing is given up before somebody takes it. The error says why not, to the
   // operator.
   Expected<void, std::string> handover(TimePoint now, const std::optional<std::string>& router);
+  // What it would move now: the names of the virtual routers. The error is handover()'s.
+  Expected<std::vector<std::string>, std::string> may_hand_over(TimePoint now,
+                                                                const std::optional<std::string>& router) const;
   // Keeps this node empty until undrain(). Refused when what is Active here would find no taker, unless forced.
   Expected<void, std::string> drain(TimePoint now, bool force);
+  Expected<std::vector<std::string>, std::string> may_drain(TimePoint now, bool force) const;  // what it would move
   void undrain(TimePoint now);
   bool is_drained() const;
   // Resigns everywhere (make before break in pair mode); is_stopped() once nothing is held any more.

@@ -113,7 +113,7 @@ class EventLoop : private Operations {
   void tell(TimePoint now);
   void arm(TimePoint now);
   void stop(const std::string& why);
-  void before_release(const std::optional<std::string>& router, const std::string& reason, const std::string& text,
+  void before_release(const std::vector<std::string>& routers, const std::string& reason, const std::string& text,
                       std::function<void()> then);
 
   void use(const Config& config);
@@ -368,18 +368,20 @@ void EventLoop::stop(const std::string& why) {
   log::info("stopping: " + why);
   link_.notify("STOPPING=1");
   stop_by_ = now + Notifier::kReleaseWaitMax + std::min(config_.drain_time, drain_time_max_) + kStopGrace;
-  before_release(std::nullopt, "shutdown", "the agent stops: " + why,
-                 [this] { agent_->shutdown(monotonic_now()); });
+  std::vector<std::string> routers;
+  for (const VirtualRouterConfig& router : config_.virtual_routers) routers.push_back(router.name);
+  before_release(routers, "shutdown", "the agent stops: " + why, [this] { agent_->shutdown(monotonic_now()); });
 }
 
 // A planned move: whoever wants to be told before the addresses go is told, then `then` makes it.
-void EventLoop::before_release(const std::optional<std::string>& router, const std::string& reason,
+void EventLoop::before_release(const std::vector<std::string>& routers, const std::string& reason,
                                const std::string& text, std::function<void()> then) {
   const TimePoint now = monotonic_now();
   std::vector<JournalEntry> releases;
-  for (const RouterStatus& status : agent_->status(now).routers)
-    if (status.state == "active" && (!router || status.name == *router))
-      releases.push_back(release_of(status, reason, text, now));
+  for (const RouterStatus& router : agent_->status(now).routers) {
+    const bool is_meant = std::find(routers.begin(), routers.end(), router.name) != routers.end();
+    if (is_meant && router.state == "active") releases.push_back(release_of(router, reason, text, now));
+  }
   notifier_.before_release(releases, [this, then = std::move(then)] {
     then();
     turn_soon();
@@ -596,11 +598,25 @@ ConfigErrors EventLoop::reload() {
 
 std::string EventLoop::plan() { return "{}"; }
 
-void EventLoop::handover(const std::optional<std::string>&, Done done) { done(Unexpected{std::string("not yet")}); }
+void EventLoop::handover(const std::optional<std::string>& router, Done done) {
+  const auto routers = agent_->may_hand_over(monotonic_now(), router);
+  if (!routers) return done(Unexpected{routers.error()});
+  before_release(*routers, "handover", "an operator asked for a handover",
+                 [this, router, done = std::move(done)] { done(agent_->handover(monotonic_now(), router)); });
+}
 
-void EventLoop::drain(bool, Done done) { done(Unexpected{std::string("not yet")}); }
+void EventLoop::drain(bool force, Done done) {
+  const auto routers = agent_->may_drain(monotonic_now(), force);
+  if (!routers) return done(Unexpected{routers.error()});
+  before_release(*routers, "drained", "an operator drains this node",
+                 [this, force, done = std::move(done)] { done(agent_->drain(monotonic_now(), force)); });
+}
 
-void EventLoop::undrain(Done done) { done(Unexpected{std::string("not yet")}); }
+void EventLoop::undrain(Done done) {
+  agent_->undrain(monotonic_now());
+  turn_soon();
+  done({});
+}
 
 void EventLoop::doctor(std::function<void(std::string)> done) { done("[]"); }
 
