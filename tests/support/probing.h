@@ -36,9 +36,9 @@ bool soon(boost::asio::io_context& io, Condition condition, std::chrono::millise
 }
 
 // One look. If it has no end within the limit, the probe is made to give up: "gave up: what was missing".
-inline ProbeResult look(boost::asio::io_context& io, Probe& probe, std::chrono::milliseconds limit = 10s) {
-  std::optional<ProbeResult> result;
-  probe.start([&](ProbeResult told) { result = std::move(told); });
+inline Observation look(boost::asio::io_context& io, Probe& probe, std::chrono::milliseconds limit = 10s) {
+  std::optional<Observation> result;
+  probe.start([&](Observation told) { result = std::move(told); });
   if (!soon(
           io, [&] { return result.has_value(); }, limit))
     return {false, "gave up: " + probe.give_up()};

@@ -123,7 +123,7 @@ class HttpProbe final : public Probe {
   }
 
   void fail(std::string reason) { finish({false, std::move(reason)}); }
-  void finish(ProbeResult result) {
+  void finish(Observation result) {
     stream_.reset();
     socket_.reset();
     received_.clear();

@@ -16,7 +16,7 @@ class InterfaceProbe final : public Probe {
 
   void on_interface(const InterfaceInfo& interface) override {
     if (interface.name != check_.interface) return;
-    const ProbeResult seen{interface.is_up, interface.index == 0 ? "there is no interface " + check_.interface
+    const Observation seen{interface.is_up, interface.index == 0 ? "there is no interface " + check_.interface
                                             : interface.is_up   ? "up"
                                                                 : "down, or without carrier"};
     const bool is_first = !settled_;
@@ -50,7 +50,7 @@ class InterfaceProbe final : public Probe {
   }
 
  private:
-  void settle(ProbeResult result) {
+  void settle(Observation result) {
     settled_ = std::move(result);
     if (auto call = std::exchange(done_, nullptr)) {
       call(*settled_);
@@ -62,7 +62,7 @@ class InterfaceProbe final : public Probe {
   InterfaceCheck check_;
   std::function<void()> look_again_;
   Alarm settles_;
-  std::optional<ProbeResult> settled_, awaited_;
+  std::optional<Observation> settled_, awaited_;
   Done done_;
 };
 

@@ -170,7 +170,7 @@ class NeighbourProbe final : public Probe {
     return false;
   }
 
-  void finish(ProbeResult result) {
+  void finish(Observation result) {
     socket_.reset();
     if (auto call = std::exchange(done_, nullptr)) call(std::move(result));
   }

@@ -94,7 +94,7 @@ class PingProbe final : public Probe {
     });
   }
 
-  void finish(ProbeResult result) {
+  void finish(Observation result) {
     socket_.reset();
     if (auto call = std::exchange(done_, nullptr)) call(std::move(result));
   }

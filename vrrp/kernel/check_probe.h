@@ -17,14 +17,14 @@
 
 namespace vipair::vrrp {
 
-struct ProbeResult {
+struct Observation {
   bool success = false;
   std::string reason;  // for the operator, either way: "status 503", "connection refused", "exit status 0"
 };
 
 class Probe {
  public:
-  using Done = std::function<void(ProbeResult)>;
+  using Done = std::function<void(Observation)>;
 
   virtual ~Probe() = default;
   // Begins to look. `done` is called once, now or later from the io_context, unless it is given up before.

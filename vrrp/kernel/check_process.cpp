@@ -98,7 +98,7 @@ class ProcessProbe final : public Probe {
     return true;
   }
 
-  void finish(ProbeResult result) {
+  void finish(Observation result) {
     folder_.reset();
     if (auto call = std::exchange(done_, nullptr)) call(std::move(result));
   }

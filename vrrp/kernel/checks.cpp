@@ -97,7 +97,7 @@ class Checks::Check {
     const TimePoint limit = monotonic_now() + config_.timeout;
     limit_.at(limit, [this, limit] { on_limit(limit); });
     ++all_.counters_.runs;
-    probe_->start([this](ProbeResult result) { finish(std::move(result)); });
+    probe_->start([this](Observation result) { finish(std::move(result)); });
   }
 
   void on_limit(TimePoint limit) {
@@ -111,7 +111,7 @@ class Checks::Check {
     finish({false, "timeout after " + milliseconds(config_.timeout) + missing});
   }
 
-  void finish(ProbeResult result) {
+  void finish(Observation result) {
     is_running_ = false;
     limit_.cancel();
     if (!result.success) ++all_.counters_.failures;

@@ -41,7 +41,7 @@ TEST_F(FileProbeTest, CreationAndRemovalAreToldAtOnce) {
   EXPECT_TRUE(look(io, *probe).success);
   create(folder / "maintenance");
   EXPECT_TRUE(is_told());
-  const ProbeResult exists = look(io, *probe);
+  const Observation exists = look(io, *probe);
   EXPECT_FALSE(exists.success);
   EXPECT_THAT(exists.reason, EndsWith("/maintenance exists"));
   std::filesystem::remove(folder / "maintenance");

@@ -24,13 +24,13 @@ HttpCheck check_of(std::uint16_t port) {
   return check;
 }
 
-ProbeResult ask(const HttpCheck& check, std::chrono::milliseconds limit = 10s) {
+Observation ask(const HttpCheck& check, std::chrono::milliseconds limit = 10s) {
   boost::asio::io_context io;
   const auto probe = make_http_probe(io, check);
   return look(io, *probe, limit);
 }
 
-ProbeResult answer(std::string text, std::chrono::milliseconds limit = 10s) {
+Observation answer(std::string text, std::chrono::milliseconds limit = 10s) {
   const Server server(std::move(text));
   return ask(check_of(server.port()), limit);
 }
@@ -38,7 +38,7 @@ ProbeResult answer(std::string text, std::chrono::milliseconds limit = 10s) {
 TEST(HttpProbe, StatusDecides) {
   EXPECT_EQ(answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").reason, "status 200");
   EXPECT_TRUE(answer("HTTP/1.1 302 Found\r\n\r\n").success);
-  const ProbeResult bad = answer("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+  const Observation bad = answer("HTTP/1.1 503 Service Unavailable\r\n\r\n");
   EXPECT_FALSE(bad.success);
   EXPECT_EQ(bad.reason, "status 503");
 }

@@ -35,7 +35,7 @@ TEST_F(InterfaceProbeTest, TellsWhatIsKnown) {
   EXPECT_TRUE(look(io, *probe).success);
   probe->on_interface(state(false));
   EXPECT_EQ(news, 2);
-  const ProbeResult down = look(io, *probe);
+  const Observation down = look(io, *probe);
   EXPECT_FALSE(down.success);
   EXPECT_EQ(down.reason, "down, or without carrier");
   probe->on_interface(state(false, 0));
@@ -45,8 +45,8 @@ TEST_F(InterfaceProbeTest, TellsWhatIsKnown) {
 
 TEST_F(InterfaceProbeTest, WhoeverWaitsIsTold) {
   make(0s, 0s);
-  std::optional<ProbeResult> result;
-  probe->start([&](ProbeResult told) { result = told; });
+  std::optional<Observation> result;
+  probe->start([&](Observation told) { result = told; });
   probe->on_interface(state(true));
   ASSERT_TRUE(result);
   EXPECT_TRUE(result->success);

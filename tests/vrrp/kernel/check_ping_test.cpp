@@ -15,7 +15,7 @@ using vipair::test::in_new_network;
 using vipair::test::Namespace;
 using vipair::test::run;
 
-ProbeResult ping(const char* address, const char* interface = "", std::chrono::milliseconds limit = 5s) {
+Observation ping(const char* address, const char* interface = "", std::chrono::milliseconds limit = 5s) {
   boost::asio::io_context io;
   const auto probe = make_ping_probe(io, {*IpAddress::parse(address), interface});
   return look(io, *probe, limit);
@@ -71,8 +71,8 @@ TEST(PingProbe, ProbesAtOnceDoNotMixUp) {
     const auto one = make_ping_probe(io, check), other = make_ping_probe(io, check);
     int answers = 0;
     for (int round = 1; round <= 10; ++round) {
-      one->start([&](ProbeResult result) { answers += result.success; });
-      other->start([&](ProbeResult result) { answers += result.success; });
+      one->start([&](Observation result) { answers += result.success; });
+      other->start([&](Observation result) { answers += result.success; });
       EXPECT_TRUE(test::soon(io, [&] { return answers == 2 * round; }));
     }
   });

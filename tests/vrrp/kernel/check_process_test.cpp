@@ -66,11 +66,11 @@ class ProcessProbeTest : public testing::Test {
 
 TEST_F(ProcessProbeTest, EndIsToldAtOnceAndANewOneIsFound) {
   make("vipair-sleeper");
-  const ProbeResult missing = look(io, *probe);
+  const Observation missing = look(io, *probe);
   EXPECT_FALSE(missing.success);
   EXPECT_EQ(missing.reason, "no process vipair-sleeper");
   Sleeper first("vipair-sleeper");
-  const ProbeResult found = look(io, *probe);
+  const Observation found = look(io, *probe);
   EXPECT_TRUE(found.success);
   EXPECT_EQ(found.reason, "process " + std::to_string(first.pid()) + " runs");
   EXPECT_EQ(news, 0);
@@ -141,7 +141,7 @@ TEST(ProcessProbe, WorksInAProcessNamespace) {
 TEST_F(ProcessProbeTest, GivingUpLeavesItFitForTheNextLook) {
   make("no-such-process");
   bool is_told = false;
-  probe->start([&](ProbeResult) { is_told = true; });
+  probe->start([&](Observation) { is_told = true; });
   const bool was_done = is_told;  // in a single slice, where there are few processes
   (void)probe->give_up();
   io.run_for(1s);

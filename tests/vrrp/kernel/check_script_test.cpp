@@ -35,10 +35,10 @@ class ScriptProbeTest : public testing::Test {
 
 TEST_F(ScriptProbeTest, ExitStatusDecides) {
   const auto good = probe("echo \"$1 is fine\"");
-  const ProbeResult success = look(io, *good);
+  const Observation success = look(io, *good);
   EXPECT_TRUE(success.success);
   EXPECT_EQ(success.reason, "exit status 0: argument is fine");
-  const ProbeResult failure = look(io, *probe("echo bad >&2; exit 2"));
+  const Observation failure = look(io, *probe("echo bad >&2; exit 2"));
   EXPECT_FALSE(failure.success);
   EXPECT_EQ(failure.reason, "exit status 2: bad");
 }
@@ -60,7 +60,7 @@ TEST_F(ScriptProbeTest, ProbeMayGoWhileItRuns) {
   bool is_told = false;
   {
     const auto script = probe("sleep 1000");
-    script->start([&](ProbeResult) { is_told = true; });
+    script->start([&](Observation) { is_told = true; });
   }
   io.run_for(10s);  // ends as soon as the script is collected
   EXPECT_FALSE(is_told);

@@ -23,7 +23,7 @@ TEST(TcpProbe, AcceptedConnectionIsASuccess) {
 TEST(TcpProbe, RefusedConnectionIsAFailure) {
   boost::asio::io_context io;
   const auto probe = make_tcp_probe(io, {"127.0.0.1", test::closed_port()});
-  const ProbeResult result = look(io, *probe);
+  const Observation result = look(io, *probe);
   EXPECT_FALSE(result.success);
   EXPECT_THAT(result.reason, EndsWith("Connection refused"));
 }
