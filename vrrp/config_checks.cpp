@@ -81,7 +81,7 @@ bool parse_status(std::string_view text, HttpCheck& check) {
 
 // ---- kinds ----
 
-enum Repeats { no, yes, searches };  // searches: by events while it is there, at intervals while it is not
+enum Repeats { no, yes, searches };  // searches: told by events where it can be, looked for at intervals as well
 
 struct Kind;
 using Load = void (*)(ConfigGroup& group, const Kind& kind, CheckConfig& check, Config& config);
@@ -225,7 +225,7 @@ const std::vector<Kind>& kinds() {
       {"tcp", yes, {"address"}, load_tcp},
       {"script", yes, {"command", "user"}, load_script},
       {"process", searches, {"process"}, load_process},
-      {"file", no, {"path"}, load_file},
+      {"file", searches, {"path"}, load_file},
       {"any", no, {"checks"}, load_combined},
       {"all", no, {"checks"}, load_combined},
       {"at_least", no, {"checks", "at_least"}, load_combined},

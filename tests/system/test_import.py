@@ -22,6 +22,9 @@ class Migration:
         for node, priority in ((self.vipair, vipair_priority), (self.other, keepalived_priority)):
             peer = self.lab.other(node).front
             way = f"unicast_src_ip {node.front}\n unicast_peer {{\n {peer}\n }}" if unicast else ""
+            told = node.folder / "told.sh"
+            told.write_text(f'#!/bin/sh\necho "$@" >>{node.folder}/told\n')
+            told.chmod(0o755)
             tracks = "track_interface {\n eth1\n }\n track_script {\n file\n }" if checks else ""
             (node.folder / "keepalived.conf").write_text(f"""
 ! from before
@@ -50,6 +53,7 @@ vrrp_instance web {{
     {VIP}/24 dev eth0
   }}
   {tracks}
+  notify "{told} by the way"
 }}
 """)
 
@@ -111,3 +115,21 @@ def test_an_imported_node_is_backup_beside_keepalived(test):
     assert pair.vipair.states() == ["backup"]
     pair.keepalived.stop()
     pair.wait_holder(pair.vipair)
+
+
+@time_limit(90)
+def test_imported_checks_move_the_address_and_scripts_are_told(test):
+    pair = Migration(vipair_priority=150, keepalived_priority=100, checks=True)
+    pair.start_keepalived()
+    pair.start_vipair()
+    pair.wait_holder(pair.vipair)
+    (pair.vipair.folder / "broken").write_text("")
+    pair.wait_holder(pair.other)
+    (pair.vipair.folder / "broken").unlink()
+    pair.wait_holder(pair.vipair)
+    told = pair.vipair.folder / "told"
+    wait_for("the notify script is called as keepalived called it",
+             lambda: told.exists() and told.read_text().splitlines()[-1:] == ["by the way INSTANCE web MASTER 150"],
+             show=lambda: told.exists() and told.read_text())
+    states = [line.split()[-2] for line in told.read_text().splitlines()]
+    assert states.count("MASTER") == 2 and "BACKUP" in states, states
