@@ -40,6 +40,9 @@ struct AddressSet {
   std::string interface;
   int interface_index = 0;
   std::vector<IpPrefix> addresses;
+  std::uint8_t vrid = 0;
+  bool virtual_mac = false;  // they answer with the virtual router's MAC address
+  bool accept = true;        // packets to them are for this node
 };
 
 // One advertisement as it goes on the wire: the VRRP message without IP header.
@@ -48,6 +51,7 @@ struct OutgoingAdvertisement {
   IpAddress source;
   IpAddress destination;  // 224.0.0.18, ff02::12 or the peer; TTL and hop limit are always 255
   Bytes message;
+  std::optional<MacAddress> source_mac = std::nullopt;  // multicast only; none: the interface's own
   friend bool operator==(const OutgoingAdvertisement&, const OutgoingAdvertisement&) = default;
 };
 

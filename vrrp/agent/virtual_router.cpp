@@ -381,12 +381,16 @@ bool VirtualRouter::claim(TimePoint now, const std::vector<IpPrefix>& addresses,
   AddressSet before = held_;
   held_.interface = config_.key.interface;
   held_.interface_index = interface_.index;
+  held_.vrid = config_.key.vrid;
+  held_.virtual_mac = config_.virtual_mac;
+  held_.accept = config_.accept;
   const auto added = without(addresses, held_.addresses);
   held_.addresses.insert(held_.addresses.end(), added.begin(), added.end());
   surroundings_.will_changed();
 
-  const auto claimed =
-      surroundings_.host.claim({config_.key.interface, interface_.index, addresses}, std::move(relay_to));
+  AddressSet claiming = held_;
+  claiming.addresses = addresses;
+  const auto claimed = surroundings_.host.claim(claiming, std::move(relay_to));
   if (claimed) {
     claim_backoff_.reset();
     return true;
@@ -428,10 +432,12 @@ void VirtualRouter::send(TimePoint now, std::uint8_t priority) {
 }
 
 void VirtualRouter::announce() {
+  const MacAddress mac =
+      config_.virtual_mac ? virtual_mac_address(config_.key.family, config_.key.vrid) : interface_.mac;
   std::vector<OutgoingFrame> frames;
   frames.reserve(held_.addresses.size());
   for (const IpPrefix& prefix : held_.addresses) {
-    frames.push_back({interface_.index, announcement(interface_.mac, prefix.address, interface_.forwards_v6)});
+    frames.push_back({interface_.index, announcement(mac, prefix.address, interface_.forwards_v6)});
   }
   ++counters_.announcements;
   surroundings_.host.announce(frames);
@@ -454,7 +460,11 @@ OutgoingAdvertisement VirtualRouter::advertisement(std::uint8_t priority) const 
 
   const IpAddress destination = config_.is_unicast ? *config_.peer : multicast_group(config_.key.family);
   const int index = interface_.index != 0 ? interface_.index : held_.interface_index;
-  return {index, *source_, destination, encode(advertisement, *source_, destination, checksum)};
+  OutgoingAdvertisement outgoing{index, *source_, destination,
+                                 encode(advertisement, *source_, destination, checksum)};
+  if (config_.virtual_mac && destination.is_multicast())
+    outgoing.source_mac = virtual_mac_address(config_.key.family, config_.key.vrid);
+  return outgoing;
 }
 
 Subject VirtualRouter::subject() const { return {name_hash(config_.name), config_.key.family, config_.key.vrid}; }

@@ -12,6 +12,9 @@ constexpr std::uint16_t kEtherTypeArp = 0x0806;
 constexpr std::uint16_t kEtherTypeIpv6 = 0x86DD;
 constexpr std::size_t kEthernetFrameMin = 60;  // without the frame check sequence
 constexpr std::uint8_t kNextHeaderIcmpv6 = 58;
+constexpr std::uint8_t kProtocolVrrp = 112;
+constexpr std::uint8_t kHopsMax = 255;        // anything less is not from this link
+constexpr std::uint8_t kTrafficClass = 0xC0;  // internetwork control
 constexpr std::array<std::uint8_t, 16> kAllNodes = {0xFF, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 constexpr MacAddress kAllNodesMac = {{0x33, 0x33, 0, 0, 0, 1}};  // RFC 2464 section 7
 
@@ -20,6 +23,36 @@ void ethernet_header(ByteWriter& writer, const MacAddress& destination, const Ma
   writer.bytes(destination.bytes);
   writer.bytes(source.bytes);
   writer.u16(type);
+}
+
+// Of an IP multicast group (RFC 1112 section 6.4, RFC 2464 section 7).
+MacAddress multicast_mac(const IpAddress& group) {
+  const ByteView bytes = group.bytes();
+  const ByteView tail = bytes.last(group.is_v4() ? 3 : 4);
+  MacAddress mac = group.is_v4() ? MacAddress{{0x01, 0x00, 0x5E, 0, 0, 0}} : MacAddress{{0x33, 0x33, 0, 0, 0, 0}};
+  std::copy(tail.begin(), tail.end(), mac.bytes.end() - static_cast<std::ptrdiff_t>(tail.size()));
+  if (group.is_v4()) mac.bytes[3] &= 0x7F;
+  return mac;
+}
+
+void ipv4_header(ByteWriter& writer, Bytes& frame, const IpAddress& source, const IpAddress& destination,
+                 std::size_t payload) {
+  constexpr std::size_t kHeaderSize = 20, kChecksumOffset = 10;
+  const std::size_t start = frame.size();
+  writer.u8(0x45);
+  writer.u8(kTrafficClass);
+  writer.u16(static_cast<std::uint16_t>(kHeaderSize + payload));
+  writer.u16(0);       // identification: never fragmented
+  writer.u16(0x4000);  // which this says
+  writer.u8(kHopsMax);
+  writer.u8(kProtocolVrrp);
+  writer.u16(0);  // checksum, below
+  writer.bytes(source.bytes());
+  writer.bytes(destination.bytes());
+  InternetChecksum checksum;
+  checksum.add(ByteView(frame).subspan(start, kHeaderSize));
+  frame[start + kChecksumOffset] = static_cast<std::uint8_t>(checksum.value() >> 8);
+  frame[start + kChecksumOffset + 1] = static_cast<std::uint8_t>(checksum.value());
 }
 
 TimePoint next_burst(TimePoint started_at, int sent, TimePoint now) {
@@ -81,7 +114,7 @@ Bytes unsolicited_neighbour_advertisement(const MacAddress& mac, const IpAddress
   writer.u32(6u << 28);
   writer.u16(static_cast<std::uint16_t>(message.size()));
   writer.u8(kNextHeaderIcmpv6);
-  writer.u8(255);  // anything less is not from this link (RFC 4861 section 7.1.2)
+  writer.u8(kHopsMax);  // RFC 4861 section 7.1.2
   writer.bytes(address.bytes());
   writer.bytes(kAllNodes);
   writer.bytes(message);
@@ -91,6 +124,32 @@ Bytes unsolicited_neighbour_advertisement(const MacAddress& mac, const IpAddress
 Bytes announcement(const MacAddress& mac, const IpAddress& address, bool is_router) {
   return address.is_v4() ? gratuitous_arp(mac, address)
                          : unsolicited_neighbour_advertisement(mac, address, is_router);
+}
+
+MacAddress virtual_mac_address(IpFamily family, std::uint8_t vrid) {
+  const std::uint8_t block = family == IpFamily::ipv4 ? 1 : 2;
+  return {{0x00, 0x00, 0x5E, 0x00, block, vrid}};
+}
+
+Bytes advertisement_frame(const MacAddress& source_mac, const IpAddress& source, const IpAddress& group,
+                          ByteView message) {
+  VIPAIR_ASSERT(source.family() == group.family() && group.is_multicast(), "advertisements go to a group");
+  Bytes frame;
+  ByteWriter writer(frame);
+  ethernet_header(writer, multicast_mac(group), source_mac, group.is_v4() ? kEtherTypeIpv4 : kEtherTypeIpv6);
+  if (group.is_v4()) {
+    ipv4_header(writer, frame, source, group, message.size());
+  } else {
+    writer.u32(6u << 28 | std::uint32_t{kTrafficClass} << 20);
+    writer.u16(static_cast<std::uint16_t>(message.size()));
+    writer.u8(kProtocolVrrp);
+    writer.u8(kHopsMax);
+    writer.bytes(source.bytes());
+    writer.bytes(group.bytes());
+  }
+  writer.bytes(message);
+  if (frame.size() < kEthernetFrameMin) frame.resize(kEthernetFrameMin);
+  return frame;
 }
 
 AnnouncementSchedule start_announcements(TimePoint now) { return {now, 1, next_burst(now, 1, now)}; }

@@ -24,6 +24,15 @@ Bytes unsolicited_neighbour_advertisement(const MacAddress& mac, const IpAddress
 // Either of the two, by the family of the address.
 Bytes announcement(const MacAddress& mac, const IpAddress& address, bool is_router);
 
+// The MAC address of a virtual router, 00-00-5E-00-01-VRID for IPv4 and 00-00-5E-00-02-VRID for IPv6 (RFC 9568
+// section 7.3).
+MacAddress virtual_mac_address(IpFamily family, std::uint8_t vrid);
+
+// A VRRP message to its multicast group as a whole frame from the virtual router's MAC address (RFC 9568 section
+// 7.2), so that switches know where that lives. Not fragmented: it may be larger than the link takes.
+Bytes advertisement_frame(const MacAddress& source_mac, const IpAddress& source, const IpAddress& group,
+                          ByteView message);
+
 // Bursts after the first one, counted from its start; after the last the refresh interval.
 inline constexpr std::array<Duration, 4> kAnnouncementRepeats = {std::chrono::milliseconds(50),
                                                                  std::chrono::milliseconds(250),

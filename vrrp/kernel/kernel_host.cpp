@@ -10,6 +10,7 @@
 #include <span>
 
 #include "common/runtime/clock.h"
+#include "vrrp/core/announcement.h"
 #include "vrrp/kernel/monitor.h"
 
 namespace vipair::vrrp {
@@ -224,6 +225,12 @@ void KernelHost::release(const AddressSet& set, ReleaseMode mode) {
 }
 
 Expected<void, HostError> KernelHost::send(const OutgoingAdvertisement& advertisement) {
+  if (advertisement.source_mac && announcer_.open()) {
+    const Bytes frame = advertisement_frame(*advertisement.source_mac, advertisement.source,
+                                            advertisement.destination, advertisement.message);
+    if (announcer_.send({{advertisement.interface_index, frame}}) == 0) return {};
+  }
+  // also one that is too large for a frame: from the interface's own MAC address, and in fragments
   return sockets_.send(advertisement);
 }
 

@@ -5,6 +5,7 @@
 #include "tests/vrrp/agent/simulated_lan.h"
 #include "vrrp/agent/virtual_router.h"
 #include "vrrp/core/advertisement.h"
+#include "vrrp/core/announcement.h"
 
 namespace vipair::vrrp {
 namespace {
@@ -115,6 +116,24 @@ TEST_F(AgentTest, AdvertisesToTheGroupAmongStrangersAndToThePeerInAPair) {
   with_peer();
   lan_.reload(node_, node_.config);
   EXPECT_EQ(host().sent.back().destination, kPeer);
+}
+
+TEST_F(AgentTest, VirtualMacIsTheSourceOfAdvertisementsAndAnnouncements) {
+  router().virtual_mac = true;
+  router().accept = false;
+  start_active();
+  lan_.run_for(110ms);
+  const MacAddress mac = virtual_mac_address(IpFamily::ipv4, 51);
+  EXPECT_EQ(host().sent.back().source_mac, mac);
+  ASSERT_FALSE(host().last_frames.empty());
+  EXPECT_TRUE(std::equal(mac.bytes.begin(), mac.bytes.end(), host().last_frames.back().frame.begin() + 6));
+  ASSERT_EQ(host().will.releases.size(), 1u);
+  EXPECT_EQ(host().will.releases[0].set.vrid, 51);
+  EXPECT_TRUE(host().will.releases[0].set.virtual_mac);
+  EXPECT_FALSE(host().will.releases[0].set.accept);
+  with_peer();
+  lan_.reload(node_, node_.config);
+  EXPECT_EQ(host().sent.back().source_mac, std::nullopt) << "unicast goes the way of every packet";
 }
 
 TEST_F(AgentTest, SendsTheConfiguredChecksumForm) {

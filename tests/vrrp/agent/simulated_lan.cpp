@@ -94,6 +94,7 @@ Expected<void, HostError> SimulatedHost::send(const OutgoingAdvertisement& adver
 }
 
 void SimulatedHost::announce(const std::vector<OutgoingFrame>& frames) {
+  last_frames = frames;
   const auto first = frames.empty() ? std::nullopt : announced_address(frames.front().frame);
   if (first && is_own && is_own(*first)) return remember(calls, "introduce " + first->to_string(), kRemembered);
   remember(calls, "announce " + std::to_string(frames.size()), kRemembered);

@@ -30,8 +30,9 @@ class SimulatedHost : public Host {
   std::set<IpPrefix> claimed;               // and not released: somebody else may have removed them meanwhile
   std::vector<OutgoingAdvertisement> sent;  // advertisements, the last kRemembered
   std::vector<OutgoingAdvertisement> peer_messages;  // likewise
-  std::vector<std::string> calls;    // "claim 192.0.2.100/24 relay 192.0.2.12" …, the last kRemembered
-  std::vector<IpAddress> announced;  // addresses of the frames, the last kRemembered
+  std::vector<std::string> calls;          // "claim 192.0.2.100/24 relay 192.0.2.12" …, the last kRemembered
+  std::vector<OutgoingFrame> last_frames;  // of the last announcement
+  std::vector<IpAddress> announced;        // addresses of the frames, the last kRemembered
   LastWill will;
   std::vector<std::string> violations;
 

@@ -60,6 +60,36 @@ TEST(Announcement, FrameFollowsTheFamilyOfTheAddress) {
   EXPECT_EQ(announcement(kMac, kV6, true), unsolicited_neighbour_advertisement(kMac, kV6, true));
 }
 
+TEST(Announcement, VirtualMacAddressIsThatOfRfc9568Section7_3) {
+  EXPECT_EQ(virtual_mac_address(IpFamily::ipv4, 51).to_string(), "00:00:5e:00:01:33");
+  EXPECT_EQ(virtual_mac_address(IpFamily::ipv6, 255).to_string(), "00:00:5e:00:02:ff");
+}
+
+TEST(Announcement, Ipv4AdvertisementFrameIsAWholePacketFromTheVirtualMac) {
+  const Bytes message = {0x31, 51, 200, 1, 0, 10, 0xAB, 0xCD, 192, 0, 2, 100};
+  const Bytes frame = advertisement_frame(virtual_mac_address(IpFamily::ipv4, 51), *IpAddress::parse("192.0.2.11"),
+                                          *IpAddress::parse("224.0.0.18"), message);
+  EXPECT_EQ(part(frame, 0, 14), (Bytes{0x01, 0, 0x5E, 0, 0, 0x12, 0, 0, 0x5E, 0, 1, 51, 0x08, 0x00}));
+  EXPECT_EQ(part(frame, 14, 10), (Bytes{0x45, 0xC0, 0, 32, 0, 0, 0x40, 0, 255, 112}));
+  EXPECT_EQ(part(frame, 26, 8), (Bytes{192, 0, 2, 11, 224, 0, 0, 18}));
+  EXPECT_EQ(part(frame, 34, message.size()), message);
+  EXPECT_EQ(frame.size(), 60u) << "the least of Ethernet";
+  InternetChecksum checksum;
+  checksum.add(part(frame, 14, 20));
+  EXPECT_EQ(checksum.value(), 0);
+}
+
+TEST(Announcement, Ipv6AdvertisementFrameIsAWholePacketFromTheVirtualMac) {
+  const Bytes message(40, 7);
+  const IpAddress source = *IpAddress::parse("fe80::b"), group = *IpAddress::parse("ff02::12");
+  const Bytes frame = advertisement_frame(virtual_mac_address(IpFamily::ipv6, 51), source, group, message);
+  EXPECT_EQ(part(frame, 0, 14), (Bytes{0x33, 0x33, 0, 0, 0, 0x12, 0, 0, 0x5E, 0, 2, 51, 0x86, 0xDD}));
+  EXPECT_EQ(part(frame, 14, 8), (Bytes{0x6C, 0, 0, 0, 0, 40, 112, 255}));
+  EXPECT_EQ(IpAddress::from_bytes(part(frame, 22, 16)), source);
+  EXPECT_EQ(IpAddress::from_bytes(part(frame, 38, 16)), group);
+  EXPECT_EQ(part(frame, 54, message.size()), message);
+}
+
 TEST(Announcement, ScheduleRepeatsQuicklyThenRefreshes) {
   const TimePoint start(1000s);
   std::vector<Duration> bursts = {0ns};
