@@ -97,12 +97,18 @@ Expected<std::vector<std::string>, std::string> KernelHost::release_leftovers(co
 }
 
 // Where a virtual address came first, the kernel makes a real one of the same network its secondary and deletes it
-// with its primary, unless told to promote it. Distributions set this anyway.
-void KernelHost::keep_real_addresses(int interface_index) {
-  if (promoting_.contains(interface_index)) return;
-  std::vector<NetlinkMessage> request;
-  request.push_back(ipv4_setting_request(interface_index, IPV4_DEVCONF_PROMOTE_SECONDARIES, 1));
-  if (execute(request).front().error == 0) promoting_.insert(interface_index);
+// with its primary, unless told to promote it.
+void KernelHost::keep_real_addresses() {
+  std::set<int> needing;
+  // sorted by interface and then by family, IPv4 first
+  for (auto held = held_.begin(); held != held_.end(); held = held_.lower_bound({held->first + 1, {}}))
+    if (held->second.address.is_v4()) needing.insert(held->first);
+  InterfaceSettings& settings = lingering_.settings();
+  for (const int index : needing)
+    if (!promoting_.contains(index)) settings.hold(index, InterfaceNeed::lasting_secondaries);
+  for (const int index : promoting_)
+    if (!needing.contains(index)) settings.let_go(index, InterfaceNeed::lasting_secondaries);
+  promoting_ = std::move(needing);
 }
 
 HostError KernelHost::claim_error(const AddressSet& set, const IpPrefix& prefix,
@@ -139,7 +145,6 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional
   // A node that cannot hear the other must not conclude that there is none.
   if (auto open = sockets_.open(set.interface_index, set.interface, family); !open) return failed(open.error());
   if (auto open = announcer_.open(); !open) return failed(open.error());
-  if (family == IpFamily::ipv4) keep_real_addresses(set.interface_index);
 
   const bool relays = relay_to && drain_time_ > Duration::zero();
   if (relays) {
@@ -187,6 +192,7 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional
     return failed(std::move(*error));
   }
   for (const IpPrefix& prefix : set.addresses) held_.emplace(set.interface_index, prefix);
+  keep_real_addresses();
   std::vector<NetlinkMessage> bridges;  // announced addresses are served at once
   for (const IpPrefix& prefix : set.addresses) {
     if (prefix.address.is_v6() && !prefix.address.is_link_local())
@@ -206,6 +212,7 @@ void KernelHost::release(const AddressSet& set, ReleaseMode mode) {
       ++counters_.relay_errors;
       log::warn("connections to the released addresses break, the addresses cannot linger: " + lingers.error());
     }
+    keep_real_addresses();
     return;
   }
   std::vector<NetlinkMessage> requests;
@@ -222,6 +229,7 @@ void KernelHost::release(const AddressSet& set, ReleaseMode mode) {
     log::error("cannot remove " + prefixes[i].to_string() + " from " + set.interface + ": " + std::strerror(error) +
                "; two nodes may answer for it: remove it by hand");
   }
+  keep_real_addresses();
 }
 
 Expected<void, HostError> KernelHost::send(const OutgoingAdvertisement& advertisement) {

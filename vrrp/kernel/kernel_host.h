@@ -80,7 +80,7 @@ class KernelHost final : public Host {
  private:
   KernelHost(const SupervisorLink& link, Duration drain_time, NetlinkSocket netlink);
   std::vector<NetlinkAnswer> execute(const std::vector<NetlinkMessage>& requests);
-  void keep_real_addresses(int interface_index);
+  void keep_real_addresses();
   void tell_last_will();
   HostError claim_error(const AddressSet& set, const IpPrefix& prefix, const NetlinkAnswer& answer) const;
 

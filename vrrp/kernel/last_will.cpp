@@ -201,7 +201,7 @@ void encode_last_will(const KernelWill& will, Bytes& out) {
 LingeringState decode_lingering(ByteView will) {
   struct Decoder : WillVisitor {
     void setting(const InterfaceSetting& setting) override {
-      if (quiet_value(setting.id)) state.settings.push_back(setting);
+      if (needed_value(setting.id)) state.settings.push_back(setting);
     }
     void drain_time(Duration time) override {
       state.drain_time = std::clamp(time, Duration::zero(), kDrainTimeMax);
@@ -258,7 +258,7 @@ LastWillExecutor::Result LastWillExecutor::execute(ByteView will) {
     Releaser(RtnetlinkBatch& batch, int loopback_index, Result& result)
         : batch_(batch), loopback_index_(loopback_index), result_(result) {}
     void setting(const InterfaceSetting& setting) override {
-      if (const auto value = quiet_value(setting.id)) {
+      if (const auto value = needed_value(setting.id)) {
         batch_.set_ipv4_setting(setting.interface_index, setting.id, *value);
       }
     }

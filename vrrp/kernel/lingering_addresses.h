@@ -3,10 +3,8 @@
 // (/32, /128) until the drain time ends or no TCP connection to them is left, so that the node keeps its sockets
 // and answers its clients directly while the new Active relays their segments here (connection_relay.h).
 //
-// Meanwhile the node must not claim them on the link: arp_ignore=1 keeps it from answering ARP for an address of
-// another interface, arp_announce=2 from putting one into its own ARP requests; both are set on the interface for
-// that time and restored to what they were. Neighbour discovery needs neither: Linux answers for addresses of the
-// interface only.
+// Meanwhile the node must not claim them on the link: the interface is quiet for that time (interface_settings.h).
+// Neighbour discovery needs nothing: Linux answers for addresses of the interface only.
 //
 // What lingers may change hands: the agent's process cares for it, and when that dies, its supervisor does, until
 // the next process of the agent adopts it. At every moment one of them does, and whoever does ends it.
@@ -25,17 +23,10 @@
 #include "common/base/time.h"
 #include "common/runtime/unique_fd.h"
 #include "vrrp/agent/host.h"
+#include "vrrp/kernel/interface_settings.h"
 #include "vrrp/kernel/rtnetlink_batch.h"
 
 namespace vipair::vrrp {
-
-// A device setting of IPv4 as it was before.
-struct InterfaceSetting {
-  int interface_index = 0;
-  int id = 0;  // IPV4_DEVCONF_…
-  int value = 0;
-  friend bool operator==(const InterfaceSetting&, const InterfaceSetting&) = default;
-};
 
 // What lingers, or is to linger from a death on, as one process tells another.
 struct LingeringState {
@@ -44,13 +35,9 @@ struct LingeringState {
     std::optional<TimePoint> until;  // none: it does not linger yet, and then does for the drain time
   };
   std::vector<Entry> entries;
-  std::vector<InterfaceSetting> settings;  // to be restored in the end
+  std::vector<InterfaceSetting> settings;  // to be put back in the end
   Duration drain_time{};
 };
-
-// The value of a setting that keeps an interface from claiming addresses it does not have, or more; nullopt when
-// `id` is none of these settings.
-std::optional<std::int32_t> quiet_value(int id);
 
 // A TCP connection of this node.
 struct TcpConnection {
@@ -97,6 +84,8 @@ class LingeringAddresses {
   void on_time(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
   bool is_idle() const { return lingering_.empty(); }
+  // Whoever else needs settings of an interface shares them with what lingers there; they are part of state().
+  InterfaceSettings& settings() { return settings_; }
   void stop();  // ends everything now
 
  private:
@@ -108,18 +97,14 @@ class LingeringAddresses {
   using Iterator = std::vector<Lingering>::iterator;
   Iterator find(const AddressSet& set);
   Iterator end(Iterator lingering);
-  void quiet(const AddressSet& set);  // the interface: no word of addresses that are not its own
-  bool is_quiet(int interface_index) const;
-  std::vector<InterfaceSetting> settings_to_change(int interface_index) const;
-  void restore_settings_without_user();
   void tell() const;
 
   Duration drain_time_;
   std::function<void()> changed_;
+  InterfaceSettings settings_;
   UniqueFd rtnetlink_;
   RtnetlinkBatch batch_;
   std::vector<Lingering> lingering_;
-  std::vector<InterfaceSetting> saved_;
 };
 
 // Calls `each` with every TCP connection of this node (not the listening ones, not TIME_WAIT), as the kernel tells

@@ -159,6 +159,29 @@ TEST(KernelHost, ReleasingAnAddressThatCameFirstKeepsTheNodesOwn) {
   });
 }
 
+TEST(KernelHost, SecondariesArePromotedWhileAnAddressIsHeldAndAsBeforeAfterwards) {
+  in_new_network([] {
+    Node node;
+    KernelWill told;
+    node.link.set_last_will = [&](const KernelWill& will) {
+      told = will;
+      return Expected<void, std::string>{};
+    };
+    const auto promotes = [] { return output_of("cat /proc/sys/net/ipv4/conf/v0/promote_secondaries"); };
+    const AddressSet one = node.set({"192.0.2.100/24"}), other = node.set({"192.0.2.101/24"});
+    ASSERT_TRUE(node.host->claim(one, std::nullopt));
+    ASSERT_TRUE(node.host->claim(other, std::nullopt));
+    EXPECT_EQ(promotes(), "1\n");
+    ASSERT_EQ(told.lingering.settings.size(), 1u) << "the will knows how it was";
+    EXPECT_EQ(told.lingering.settings[0].value, 0);
+    node.host->release(one, ReleaseMode::immediate);
+    EXPECT_EQ(promotes(), "1\n");
+    node.host->release(other, ReleaseMode::immediate);
+    EXPECT_EQ(promotes(), "0\n");
+    EXPECT_THAT(told.lingering.settings, IsEmpty());
+  });
+}
+
 TEST(KernelHost, SaysWhatIsMissing) {
   in_new_network([] {
     Node node;
