@@ -280,6 +280,10 @@ std::optional<TimePoint> VirtualRouter::next_deadline() const {
 
 void VirtualRouter::change(TimePoint now, const InstanceChange& change) {
   VIPAIR_ASSERT(change.config.key == config_.key, "another key is another instance");
+  if (change.config.virtual_mac != config_.virtual_mac && holds_addresses()) {
+    const std::vector<IpPrefix> all = held_.addresses;  // another MAC address is another place
+    release(all, ReleaseMode::immediate);
+  }
   config_ = change.config;
   label_ = label_of(config_);
   if (is_active() && !change.added.empty() && !claim(now, change.added, std::nullopt))
@@ -383,7 +387,7 @@ bool VirtualRouter::claim(TimePoint now, const std::vector<IpPrefix>& addresses,
   held_.interface_index = interface_.index;
   held_.vrid = config_.key.vrid;
   held_.virtual_mac = config_.virtual_mac;
-  held_.accept = config_.accept;
+  held_.accept = config_.accept || config_.priority == kPriorityOwner;  // RFC 9568 section 6.1
   const auto added = without(addresses, held_.addresses);
   held_.addresses.insert(held_.addresses.end(), added.begin(), added.end());
   surroundings_.will_changed();

@@ -41,8 +41,9 @@ ConfigDifference difference(const std::vector<InstanceConfig>& before, const std
     } else if (*old != config) {
       const auto old_addresses = old->addresses();
       const auto new_addresses = config.addresses();
-      result.changed.push_back(
-          {config, without(new_addresses, old_addresses), without(old_addresses, new_addresses)});
+      const bool is_held_otherwise = old->virtual_mac != config.virtual_mac || old->accept != config.accept;
+      result.changed.push_back({config, is_held_otherwise ? new_addresses : without(new_addresses, old_addresses),
+                                without(old_addresses, new_addresses)});
     }
   }
   return result;

@@ -49,8 +49,8 @@ struct InstanceConfig {
 };
 
 struct InstanceChange {
-  InstanceConfig config;  // the new one
-  std::vector<IpPrefix> added;
+  InstanceConfig config;        // the new one
+  std::vector<IpPrefix> added;  // all of them, when they are held in another way: virtual_mac, accept
   std::vector<IpPrefix> removed;
   friend bool operator==(const InstanceChange&, const InstanceChange&) = default;
 };

@@ -29,7 +29,7 @@ Expected<void, std::string> ConnectionRelay::check() {
     rules.old_active = rules.addresses.front();
     rules.family = rules.old_active.family();
     rules.table = "vipair-relay-trial";
-    rules.interface_index = 1;
+    rules.input_index = rules.interface_index = 1;
     rules.connections_max = 1;
     if (auto tried = transact(nftables_.get(), encode_relay_trial(rules)); !tried) return tried;
   }
@@ -37,14 +37,15 @@ Expected<void, std::string> ConnectionRelay::check() {
 }
 
 Expected<void, std::string> ConnectionRelay::start(TimePoint now, const AddressSet& set,
-                                                   const IpAddress& old_active,
-                                                   std::span<const TcpConnection> own) {
+                                                   const IpAddress& old_active, std::span<const TcpConnection> own,
+                                                   std::optional<int> input_index) {
   stop(set);
   if (auto opened = open(); !opened) return opened;
   RelayRules rules;
   rules.family = old_active.family();
   rules.table = fmt::format("vipair-relay-{}-{}", set.interface, ++tables_made_);
   rules.interface_index = set.interface_index;
+  rules.input_index = input_index.value_or(set.interface_index);
   rules.old_active = old_active;
   rules.connections_max = kConnectionsMax;
   for (const IpPrefix& prefix : set.addresses) {
@@ -80,7 +81,7 @@ std::optional<TimePoint> ConnectionRelay::next_deadline() const {
 
 ConnectionRelay::Iterator ConnectionRelay::end(Iterator relay) {
   // refused only when the table is gone already
-  (void)transact(nftables_.get(), encode_relay_removal(relay->family, relay->table));
+  (void)transact(nftables_.get(), encode_table_removal(relay->family, relay->table));
   return relays_.erase(relay);
 }
 

@@ -43,10 +43,11 @@ class ConnectionRelay {
 
   // To be called before the addresses are added to the interface. Addresses of the other family than `old_active`
   // are left out. `own`: connections of these addresses that live on this node already
-  // (LingeringAddresses::connections). A relay of the same set that still runs is replaced. On an error nothing is
-  // left behind.
+  // (LingeringAddresses::connections). A relay of the same set that still runs is replaced. `input_index`: where
+  // segments for the addresses come in, if not on the interface of the set. On an error nothing is left behind.
   Expected<void, std::string> start(TimePoint now, const AddressSet& set, const IpAddress& old_active,
-                                    std::span<const TcpConnection> own);
+                                    std::span<const TcpConnection> own,
+                                    std::optional<int> input_index = std::nullopt);
   void stop(const AddressSet& set);  // the addresses are released, or the claim failed; unknown is fine
 
   void on_time(TimePoint now);

@@ -36,6 +36,12 @@ using boost::system::error_code;
 // is no hang.
 constexpr Duration kTakeApartMax = std::chrono::seconds(5);
 
+constexpr Duration kLeaseTimeMin = std::chrono::milliseconds(100);
+
+// For how long the kernel answers for the addresses without a sign of life: a little longer than the supervisor
+// waits for one.
+Duration lease_time(const Config& config) { return std::max(kLeaseTimeMin, config.hang_timeout * 5 / 4); }
+
 // What only a new start can change.
 ConfigErrors fixed_settings_that_differ(const Config& running, const Config& wanted, const std::string& file) {
   ConfigErrors errors;
@@ -120,6 +126,7 @@ class EventLoop : private Operations {
   void use_checks_and_notify(const Config& config);
   void on_check_result(std::string_view name, bool success, std::string reason);
   void follow_interfaces(TimePoint now);
+  std::set<VirtualMac> virtual_macs() const;
   void report_lost_addresses(TimePoint now);
   void leave_unused_interfaces(TimePoint now);
   void open_sockets(const InterfaceInfo& interface);
@@ -202,6 +209,7 @@ Expected<void, std::string> EventLoop::run() {
   auto host = KernelHost::open(link_, config_.drain_time);
   if (!host) return Unexpected{host.error()};
   host_ = std::move(*host);
+  host_->set_lease_time(lease_time(config_));
 
   // No permission is no reason to end: the agent says what is wrong in its status and works once it may.
   if (auto leftovers = host_->release_leftovers(config_); !leftovers) {
@@ -432,6 +440,7 @@ void EventLoop::follow_interfaces(TimePoint now) {
   if (!has_news && deaf_.empty()) return;
   for (const std::string& name : checks_.interfaces()) checks_.on_interface(now, table.info(name));
   for (const auto& [name, families] : spoken_on_) interfaces_.try_emplace(name);
+  host_->keep_virtual_macs(virtual_macs());
   for (auto& [name, told] : interfaces_) {
     const InterfaceInfo info = table.info(name);
     if (told && told->index != info.index) host_->sockets().close(told->index);
@@ -441,6 +450,16 @@ void EventLoop::follow_interfaces(TimePoint now) {
     agent_->on_interface(now, info);
   }
   report_lost_addresses(now);
+}
+
+std::set<VirtualMac> EventLoop::virtual_macs() const {
+  std::set<VirtualMac> wanted;
+  for (const VirtualRouterConfig& router : config_.virtual_routers) {
+    const int index = router.virtual_mac ? monitor_->table().info(router.interface).index : 0;
+    if (index == 0) continue;
+    for (const IpPrefix& prefix : router.addresses) wanted.insert({index, prefix.address.family(), router.vrid});
+  }
+  return wanted;
 }
 
 // Interfaces that no virtual router uses since a reload; not before those that resign there are done.
@@ -491,7 +510,8 @@ void EventLoop::report_lost_addresses(TimePoint now) {
       if (!table.has(held.first, held.second)) lost.insert(held);
   }
   for (const KernelHost::Held& held : lost) host_->forget(held);
-  for (const KernelHost::Held& held : lost) agent_->on_address_removed(now, held.first, held.second.address);
+  for (const KernelHost::Held& held : lost)
+    agent_->on_address_removed(now, host_->agents_index(held.first), held.second.address);
 }
 
 // ---- reload and control ----
@@ -518,6 +538,7 @@ ConfigErrors EventLoop::load_again() {
     const TimePoint now = monotonic_now();
     link_.set_hang_timeout(config_.hang_timeout);
     host_->set_drain_time(config_.drain_time);
+    host_->set_lease_time(lease_time(config_));
     use(config_);
     follow_interfaces(now);  // a new virtual router finds its interface's sockets open
     agent_->reload(now, config_);
@@ -564,6 +585,7 @@ std::vector<EdgeCounter> EventLoop::edge_counters() const {
       {"announcements_sent", "Gratuitous ARP and neighbour advertisement frames sent.", host.frames_sent},
       {"announcements_lost", "Announcement frames that the device did not take.", host.frames_lost},
       {"relay_errors", "Planned moves whose connections could not be relayed.", host.relay_errors},
+      {"lease_errors", "Addresses that a frozen node would go on answering for.", host.lease_errors},
       {"gate_connects", "Connections of a proxy to the gate.", gate.connects},
       {"gate_disconnects", "Connections of a proxy that ended.", gate.disconnects},
       {"gate_hangs", "Times a connected proxy fell silent.", gate.hangs},

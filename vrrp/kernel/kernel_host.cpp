@@ -29,6 +29,8 @@ IpFamily family_of(const AddressSet& set) {
   return set.addresses.empty() ? IpFamily::ipv4 : set.addresses.front().address.family();
 }
 
+VirtualMac virtual_mac_of(const AddressSet& set) { return {set.interface_index, family_of(set), set.vrid}; }
+
 }  // namespace
 
 Expected<std::unique_ptr<KernelHost>, std::string> KernelHost::open(const SupervisorLink& link,
@@ -42,9 +44,11 @@ KernelHost::KernelHost(const SupervisorLink& link, Duration drain_time, NetlinkS
     : link_(link),
       drain_time_(drain_time),
       netlink_(std::move(netlink)),
+      virtual_macs_([this](const std::vector<NetlinkMessage>& requests) { return execute(requests); }),
       lingering_(drain_time, [this] { tell_last_will(); }),
       relay_(drain_time),
-      relay_log_(kRelayLogBurst, kRelayLogPeriod) {
+      relay_log_(kRelayLogBurst, kRelayLogPeriod),
+      lease_log_(kRelayLogBurst, kRelayLogPeriod) {
   lingering_.adopt(monotonic_now(), link.inherited);
 }
 
@@ -62,6 +66,10 @@ std::vector<NetlinkAnswer> KernelHost::execute(const std::vector<NetlinkMessage>
 }
 
 Expected<std::vector<std::string>, std::string> KernelHost::release_leftovers(const Config& config) {
+  auto names = remove_virtual_mac_leftovers(
+      netlink_, [this](const std::vector<NetlinkMessage>& requests) { return execute(requests); });
+  if (!names) return names;
+  (void)lease_.remove_leftovers();  // where there is no nf_tables nothing is left
   auto addresses = list_addresses(netlink_);
   if (!addresses) return Unexpected{addresses.error()};
   // a kernel that knows marks shows its own on every node: those of the loopback addresses
@@ -75,7 +83,7 @@ Expected<std::vector<std::string>, std::string> KernelHost::release_leftovers(co
         ours.emplace("lo", prefix.address);
       }
   std::vector<NetlinkMessage> requests;
-  std::vector<std::string> names;
+  std::vector<std::string> on_interfaces;
   for (const KernelAddress& address : *addresses) {
     const std::string interface = interface_name(address.interface_index);
     const bool is_leftover = knows_marks ? address.protocol == kAddressProtocol
@@ -84,15 +92,17 @@ Expected<std::vector<std::string>, std::string> KernelHost::release_leftovers(co
     const bool lingers = interface == "lo" && lingering_.lingers(address.prefix.address);
     if (!is_leftover || lingers) continue;
     requests.push_back(delete_address_request(address.interface_index, address.prefix));
-    names.push_back(address.prefix.to_string() + " on " + interface);
+    on_interfaces.push_back(address.prefix.to_string() + " on " + interface);
   }
   const auto answers = execute(requests);
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (answers[i].error == 0 || answers[i].error == EADDRNOTAVAIL) continue;
-    std::string text = "cannot remove " + names[i] + ", left by an earlier run: " + std::strerror(answers[i].error);
+    std::string text =
+        "cannot remove " + on_interfaces[i] + ", left by an earlier run: " + std::strerror(answers[i].error);
     if (answers[i].error == EPERM) text += "; run the daemon as root or give it CAP_NET_ADMIN";
     return Unexpected{text};
   }
+  names->insert(names->end(), on_interfaces.begin(), on_interfaces.end());
   return names;
 }
 
@@ -109,6 +119,65 @@ void KernelHost::keep_real_addresses() {
   for (const int index : promoting_)
     if (!needing.contains(index)) settings.let_go(index, InterfaceNeed::lasting_secondaries);
   promoting_ = std::move(needing);
+}
+
+int KernelHost::agents_index(int interface_index) const {
+  const auto mac = virtual_macs_.at(interface_index);
+  return mac ? mac->parent_index : interface_index;
+}
+
+Expected<AddressSet, HostError> KernelHost::make_place(const AddressSet& set) {
+  if (!set.virtual_mac) return set;
+  const VirtualMac mac = virtual_mac_of(set);
+  const auto before = virtual_macs_.index_of(mac);
+  if (up_.insert(mac).second && mac.family == IpFamily::ipv4)
+    lingering_.settings().hold(mac.parent_index, InterfaceNeed::quiet);
+  const auto index = virtual_macs_.bring_up(mac);
+  if (!index) {
+    leave_place(set);
+    return Unexpected{index.error()};
+  }
+  if (before != *index) tell_last_will();  // now it can say where
+  return *placed(set);
+}
+
+std::optional<AddressSet> KernelHost::placed(const AddressSet& set) const {
+  if (!set.virtual_mac) return set;
+  const VirtualMac mac = virtual_mac_of(set);
+  const auto index = virtual_macs_.index_of(mac);
+  if (!index) return std::nullopt;
+  AddressSet there = set;
+  there.interface = interface_name(mac);
+  there.interface_index = *index;
+  return there;
+}
+
+void KernelHost::leave_place(const AddressSet& set) {
+  if (!set.virtual_mac) return;
+  const VirtualMac mac = virtual_mac_of(set);
+  if (const auto index = virtual_macs_.index_of(mac)) {
+    const auto first = held_.lower_bound({*index, {}});
+    if (first != held_.end() && first->first == *index) return;
+    virtual_macs_.take_down(mac);
+  }
+  if (up_.erase(mac) > 0 && mac.family == IpFamily::ipv4)
+    lingering_.settings().let_go(mac.parent_index, InterfaceNeed::quiet);
+}
+
+void KernelHost::cover_by_lease(const AddressSet& set) {
+  const TimePoint now = monotonic_now();
+  const auto covered = lease_.cover(now, set);
+  if (covered) return;
+  ++counters_.lease_errors;
+  std::uint64_t suppressed = 0;
+  if (lease_log_.allow(now, suppressed))
+    log::warn("should all processes of this node freeze, it goes on answering for the addresses: " +
+              covered.error());
+}
+
+// Who accepts nothing has no connections to keep.
+bool KernelHost::may_linger(const AddressSet& set, ReleaseMode mode) const {
+  return mode == ReleaseMode::lingering && drain_time_ > Duration::zero() && set.accept;
 }
 
 HostError KernelHost::claim_error(const AddressSet& set, const IpPrefix& prefix,
@@ -146,11 +215,18 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional
   if (auto open = sockets_.open(set.interface_index, set.interface, family); !open) return failed(open.error());
   if (auto open = announcer_.open(); !open) return failed(open.error());
 
+  auto place = make_place(set);
+  if (!place) return failed(place.error());
+  if (auto guarded = guard_.apply(set); !guarded) {
+    leave_place(set);
+    return failed({HostError::Kind::other, guarded.error()});
+  }
+  cover_by_lease(set);
   const bool relays = relay_to && drain_time_ > Duration::zero();
   if (relays) {
     const TimePoint now = monotonic_now();
     const auto connections = lingering_.connections(set);
-    if (auto relay = relay_.start(now, set, *relay_to, connections); !relay) {
+    if (auto relay = relay_.start(now, set, *relay_to, connections, place->interface_index); !relay) {
       ++counters_.relay_errors;
       std::uint64_t suppressed = 0;
       if (relay_log_.allow(now, suppressed))
@@ -160,7 +236,9 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional
 
   std::vector<NetlinkMessage> requests;
   requests.reserve(set.addresses.size());
-  for (const IpPrefix& prefix : set.addresses) requests.push_back(new_address_request(set.interface_index, prefix));
+  const NetworkRoute route = set.virtual_mac ? NetworkRoute::no : NetworkRoute::yes;
+  for (const IpPrefix& prefix : set.addresses)
+    requests.push_back(new_address_request(place->interface_index, prefix, route));
   const auto answers = execute(requests);
 
   std::vector<NetlinkMessage> undo;
@@ -169,29 +247,36 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const IpPrefix& prefix = set.addresses[i];
     if (answers[i].error == 0) {
-      undo.push_back(delete_address_request(set.interface_index, prefix));
+      undo.push_back(delete_address_request(place->interface_index, prefix));
       continue;
     }
     if (answers[i].error == EEXIST) {
-      if (held_.contains({set.interface_index, prefix})) continue;
+      if (held_.contains({place->interface_index, prefix})) continue;
       if (!present) {
         auto listed = list_addresses(netlink_);
         present = listed ? std::move(*listed) : std::vector<KernelAddress>{};
       }
       const bool has_our_mark = std::any_of(present->begin(), present->end(), [&](const KernelAddress& address) {
-        return address.interface_index == set.interface_index && address.prefix == prefix &&
+        return address.interface_index == place->interface_index && address.prefix == prefix &&
                address.protocol == kAddressProtocol;
       });
       if (has_our_mark) continue;
     }
-    if (!error) error = claim_error(set, prefix, answers[i]);
+    if (!error) error = claim_error(*place, prefix, answers[i]);
   }
   if (error) {
     execute(undo);
     if (relays) relay_.stop(set);
+    AddressSet refused = set;
+    std::erase_if(refused.addresses, [&](const IpPrefix& prefix) {
+      return held_.contains({place->interface_index, prefix});
+    });
+    guard_.remove(refused);
+    lease_.uncover(refused);
+    leave_place(set);
     return failed(std::move(*error));
   }
-  for (const IpPrefix& prefix : set.addresses) held_.emplace(set.interface_index, prefix);
+  for (const IpPrefix& prefix : set.addresses) held_.emplace(place->interface_index, prefix);
   keep_real_addresses();
   std::vector<NetlinkMessage> bridges;  // announced addresses are served at once
   for (const IpPrefix& prefix : set.addresses) {
@@ -206,15 +291,22 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional
 void KernelHost::release(const AddressSet& set, ReleaseMode mode) {
   ++counters_.releases;
   relay_.stop(set);
-  if (mode == ReleaseMode::lingering && drain_time_ > Duration::zero()) {
-    for (const IpPrefix& prefix : set.addresses) held_.erase({set.interface_index, prefix});
+  if (may_linger(set, mode)) {
     if (auto lingers = lingering_.start(monotonic_now(), set); !lingers) {
       ++counters_.relay_errors;
       log::warn("connections to the released addresses break, the addresses cannot linger: " + lingers.error());
     }
-    keep_real_addresses();
-    return;
+    if (!set.virtual_mac)
+      for (const IpPrefix& prefix : set.addresses) held_.erase({set.interface_index, prefix});
   }
+  if (const auto place = placed(set)) remove(*place);
+  guard_.remove(set);
+  lease_.uncover(set);
+  leave_place(set);
+  keep_real_addresses();
+}
+
+void KernelHost::remove(const AddressSet& set) {
   std::vector<NetlinkMessage> requests;
   std::vector<IpPrefix> prefixes;
   for (const IpPrefix& prefix : set.addresses) {
@@ -229,7 +321,6 @@ void KernelHost::release(const AddressSet& set, ReleaseMode mode) {
     log::error("cannot remove " + prefixes[i].to_string() + " from " + set.interface + ": " + std::strerror(error) +
                "; two nodes may answer for it: remove it by hand");
   }
-  keep_real_addresses();
 }
 
 Expected<void, HostError> KernelHost::send(const OutgoingAdvertisement& advertisement) {
@@ -258,8 +349,12 @@ void KernelHost::tell_last_will() {
   will.resignations = will_.resignations;
   std::vector<AddressSet> lingering;
   for (const LastWill::Release& release : will_.releases) {
-    const bool lingers = release.mode == ReleaseMode::lingering && drain_time_ > Duration::zero();
-    (lingers ? lingering : will.withdrawn).push_back(release.set);
+    const bool lingers = may_linger(release.set, release.mode);
+    if (lingers) lingering.push_back(release.set);
+    if (lingers && !release.set.virtual_mac) continue;
+    const auto place = placed(release.set);
+    if (place) will.withdrawn.push_back(*place);
+    if (place && release.set.virtual_mac) will.taken_down.push_back(place->interface_index);
   }
   will.lingering = lingering_.state(lingering);
   if (auto set = link_.set_last_will(will); !set)
@@ -276,6 +371,7 @@ void KernelHost::set_drain_time(Duration drain_time) {
 void KernelHost::on_time(TimePoint now) {
   lingering_.on_time(now);
   relay_.on_time(now);
+  lease_.renew(now);
 }
 
 std::optional<TimePoint> KernelHost::next_deadline() const {

@@ -16,12 +16,15 @@
 #include "common/runtime/log.h"
 #include "vrrp/agent/config.h"
 #include "vrrp/agent/host.h"
+#include "vrrp/kernel/accept_guard.h"
 #include "vrrp/kernel/advert_socket.h"
 #include "vrrp/kernel/announcer.h"
+#include "vrrp/kernel/answer_lease.h"
 #include "vrrp/kernel/connection_relay.h"
 #include "vrrp/kernel/last_will.h"
 #include "vrrp/kernel/lingering_addresses.h"
 #include "vrrp/kernel/netlink.h"
+#include "vrrp/kernel/virtual_mac.h"
 
 namespace vipair::vrrp {
 
@@ -47,6 +50,7 @@ class KernelHost final : public Host {
     std::uint64_t frames_sent = 0;
     std::uint64_t frames_lost = 0;
     std::uint64_t relay_errors = 0;
+    std::uint64_t lease_errors = 0;
   };
   using Held = std::pair<int, IpPrefix>;  // interface index, address
 
@@ -70,7 +74,14 @@ class KernelHost final : public Host {
   const std::set<Held>& held() const { return held_; }
   void forget(const Held& held) { held_.erase(held); }  // it is gone from the interface
 
+  // The virtual MAC addresses that may be needed, on interfaces that are there: made in advance.
+  void keep_virtual_macs(std::set<VirtualMac> wanted) { virtual_macs_.keep(std::move(wanted)); }
+  // The agent's name for an interface: a virtual MAC address is part of its parent.
+  int agents_index(int interface_index) const;
+
   void set_drain_time(Duration drain_time);
+  // The kernel answers for the addresses for as long after the last turn of the loop.
+  void set_lease_time(Duration time) { lease_.set_duration(time); }
   void on_time(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
   bool is_draining() const { return !lingering_.is_idle(); }
@@ -81,6 +92,13 @@ class KernelHost final : public Host {
   KernelHost(const SupervisorLink& link, Duration drain_time, NetlinkSocket netlink);
   std::vector<NetlinkAnswer> execute(const std::vector<NetlinkMessage>& requests);
   void keep_real_addresses();
+  // The set as it is on the interface that carries it: the macvlan of its virtual MAC address, if it has one.
+  Expected<AddressSet, HostError> make_place(const AddressSet& set);
+  std::optional<AddressSet> placed(const AddressSet& set) const;  // nullopt: there is no such interface
+  void remove(const AddressSet& set);                             // from the interface that it names
+  void leave_place(const AddressSet& set);                        // when nothing is held there any more
+  void cover_by_lease(const AddressSet& set);
+  bool may_linger(const AddressSet& set, ReleaseMode mode) const;
   void tell_last_will();
   HostError claim_error(const AddressSet& set, const IpPrefix& prefix, const NetlinkAnswer& answer) const;
 
@@ -90,12 +108,17 @@ class KernelHost final : public Host {
   AdvertSockets sockets_;
   Announcer announcer_;
   LastWill will_;
+  VirtualMacs virtual_macs_;
+  std::set<VirtualMac> up_;  // whose parents are quiet for them
   LingeringAddresses lingering_;
   ConnectionRelay relay_;
+  AcceptGuard guard_;
+  AnswerLease lease_;
   std::set<Held> held_;
   std::set<int> promoting_;  // interfaces whose secondaries outlive their primary
   Counters counters_;
   log::RateLimit relay_log_;
+  log::RateLimit lease_log_;
 };
 
 }  // namespace vipair::vrrp

@@ -129,6 +129,7 @@ struct WillVisitor {
   virtual void drain_time(Duration) {}
   virtual void release(const Release&) {}
   virtual void address(const Release&, const IpPrefix&) {}
+  virtual void take_down(int /*interface_index*/) {}
 };
 
 // In the order in which it is carried out. Allocates nothing. What cannot be read is left out.
@@ -169,6 +170,11 @@ void read_will(ByteView will, WillVisitor& visitor) {
       if (in.ok() && address && length <= address->bits_max()) visitor.address(release, {*address, length});
     }
   }
+  const std::uint32_t interfaces = in.u32();
+  for (std::uint32_t i = 0; i < interfaces && in.ok(); ++i) {
+    const int interface_index = static_cast<int>(in.u32());
+    if (in.ok()) visitor.take_down(interface_index);
+  }
 }
 
 }  // namespace
@@ -196,6 +202,8 @@ void encode_last_will(const KernelWill& will, Bytes& out) {
   for (const LingeringState::Entry& entry : lingering.entries)
     write_release(writer, ReleaseMode::lingering, entry.until, entry.set);
   for (const AddressSet& set : will.withdrawn) write_release(writer, ReleaseMode::immediate, std::nullopt, set);
+  writer.u32(static_cast<std::uint32_t>(will.taken_down.size()));
+  for (const int index : will.taken_down) writer.u32(static_cast<std::uint32_t>(index));
 }
 
 LingeringState decode_lingering(ByteView will) {
@@ -267,6 +275,7 @@ LastWillExecutor::Result LastWillExecutor::execute(ByteView will) {
       batch_.remove_address(release.interface_index, prefix);
       ++(release.mode == ReleaseMode::lingering ? result_.addresses_lingering : result_.addresses_withdrawn);
     }
+    void take_down(int interface_index) override { batch_.take_down(interface_index); }
     RtnetlinkBatch& batch_;
     int loopback_index_;
     Result& result_;

@@ -19,6 +19,7 @@ struct KernelWill {
   std::vector<OutgoingAdvertisement> resignations;
   std::vector<AddressSet> withdrawn;
   LingeringState lingering;
+  std::vector<int> taken_down = {};  // interfaces that carry nothing but what is withdrawn
 };
 
 void encode_last_will(const KernelWill& will, Bytes& out);

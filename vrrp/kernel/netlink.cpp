@@ -45,6 +45,7 @@ class Request {
     VIPAIR_ASSERT(nla_put(message_.get(), attribute, static_cast<int>(size), data) == 0, "an attribute fits");
   }
   void put_u8(int attribute, std::uint8_t value) { put(attribute, &value, sizeof value); }
+  void put_text(int attribute, const std::string& text) { put(attribute, text.c_str(), text.size() + 1); }
   void put_u32(int attribute, std::uint32_t value) { put(attribute, &value, sizeof value); }
   template <class Inside>
   void nest(int attribute, Inside inside) {
@@ -69,6 +70,18 @@ Request address_request(int type, int flags, int interface_index, const IpPrefix
   const auto bytes = prefix.address.bytes();
   request.put(IFA_LOCAL, bytes.data(), bytes.size());
   request.put(IFA_ADDRESS, bytes.data(), bytes.size());
+  return request;
+}
+
+// `change`: which of the flags (IFF_…) count.
+Request link_request(int type, int flags, int interface_index, unsigned change = 0, unsigned value = 0) {
+  Request request(type, flags);
+  ifinfomsg header{};
+  header.ifi_family = AF_UNSPEC;
+  header.ifi_index = interface_index;
+  header.ifi_change = change;
+  header.ifi_flags = value;
+  request.header(header);
   return request;
 }
 
@@ -143,15 +156,18 @@ NetlinkAnswer parse_answer(const nlmsghdr& message) {
 
 }  // namespace
 
-NetlinkMessage new_address_request(int interface_index, const IpPrefix& prefix) {
+NetlinkMessage new_address_request(int interface_index, const IpPrefix& prefix, NetworkRoute route) {
   Request request = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, interface_index, prefix);
+  std::uint32_t flags = 0;
   if (prefix.address.is_v6()) {
     ifa_cacheinfo lifetimes{};
     lifetimes.ifa_prefered = 0;
     lifetimes.ifa_valid = kForever;
     request.put(IFA_CACHEINFO, &lifetimes, sizeof lifetimes);
-    request.put_u32(IFA_FLAGS, IFA_F_NODAD);
+    flags |= IFA_F_NODAD;
   }
+  if (route == NetworkRoute::no && !prefix.address.is_link_local()) flags |= IFA_F_NOPREFIXROUTE;
+  if (flags != 0) request.put_u32(IFA_FLAGS, flags);
   request.put_u8(kIfaProto, kAddressProtocol);
   return request.take();
 }
@@ -181,15 +197,45 @@ NetlinkMessage bridging_route_request(const IpAddress& address) {
 }
 
 NetlinkMessage ipv4_setting_request(int interface_index, int setting, std::uint32_t value) {
-  Request request(RTM_NEWLINK, 0);
-  ifinfomsg header{};
-  header.ifi_family = AF_UNSPEC;
-  header.ifi_index = interface_index;
-  request.header(header);
+  Request request = link_request(RTM_NEWLINK, 0, interface_index);
   request.nest(IFLA_AF_SPEC, [&] {
     request.nest(AF_INET, [&] { request.nest(IFLA_INET_CONF, [&] { request.put_u32(setting, value); }); });
   });
   return request.take();
+}
+
+NetlinkMessage new_macvlan_request(const std::string& name, int parent_index, const MacAddress& mac) {
+  Request request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
+  request.put_text(IFLA_IFNAME, name);
+  request.put_u32(IFLA_LINK, static_cast<std::uint32_t>(parent_index));
+  request.put(IFLA_ADDRESS, mac.bytes.data(), mac.bytes.size());
+  request.nest(IFLA_LINKINFO, [&] {
+    request.put_text(IFLA_INFO_KIND, "macvlan");
+    request.nest(IFLA_INFO_DATA, [&] { request.put_u32(IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE); });
+  });
+  return request.take();
+}
+
+NetlinkMessage link_alias_request(int interface_index, const std::string& alias) {
+  Request request = link_request(RTM_NEWLINK, 0, interface_index);
+  request.put_text(IFLA_IFALIAS, alias);
+  return request.take();
+}
+
+NetlinkMessage link_state_request(int interface_index, bool is_up) {
+  return link_request(RTM_NEWLINK, 0, interface_index, IFF_UP, is_up ? IFF_UP : 0).take();
+}
+
+NetlinkMessage no_link_local_request(int interface_index) {
+  Request request = link_request(RTM_NEWLINK, 0, interface_index);
+  request.nest(IFLA_AF_SPEC, [&] {
+    request.nest(AF_INET6, [&] { request.put_u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE); });
+  });
+  return request.take();
+}
+
+NetlinkMessage delete_link_request(int interface_index) {
+  return link_request(RTM_DELLINK, 0, interface_index).take();
 }
 
 std::optional<KernelAddress> parse_address(const nlmsghdr& message) {
@@ -217,6 +263,7 @@ std::optional<KernelLink> parse_link(const nlmsghdr& message) {
   KernelLink link;
   link.index = header->ifi_index;
   link.name = text_of(attributes[IFLA_IFNAME]);
+  if (attributes[IFLA_IFALIAS]) link.alias = text_of(attributes[IFLA_IFALIAS]);
   constexpr unsigned kUp = IFF_UP | IFF_RUNNING | IFF_LOWER_UP;
   link.is_up = (header->ifi_flags & kUp) == kUp;
   if (attributes[IFLA_ADDRESS]) {
@@ -371,6 +418,17 @@ Expected<void, std::string> NetlinkSocket::dump(int request_type, const std::fun
     if (!is_interrupted) return {};
   }
   return Unexpected{std::string("the kernel's list changed faster than it could be read")};
+}
+
+Expected<std::vector<KernelLink>, std::string> list_links(NetlinkSocket& socket) {
+  std::vector<KernelLink> links;
+  auto listed = socket.dump(
+      RTM_GETLINK, [&] { links.clear(); },
+      [&](const nlmsghdr& message) {
+        if (auto link = parse_link(message)) links.push_back(std::move(*link));
+      });
+  if (!listed) return Unexpected{listed.error()};
+  return links;
 }
 
 Expected<std::vector<KernelAddress>, std::string> list_addresses(NetlinkSocket& socket) {

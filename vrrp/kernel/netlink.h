@@ -38,6 +38,7 @@ struct KernelLink {
   MacAddress mac;
   bool is_up = false;               // administratively up with carrier
   std::optional<bool> forwards_v6;  // nullopt: the message did not say
+  std::string alias = {};           // a free text
   friend bool operator==(const KernelLink&, const KernelLink&) = default;
 };
 
@@ -48,8 +49,11 @@ using NetlinkMessage = std::unique_ptr<nl_msg, NetlinkMessageDeleter>;
 
 // Requests. A virtual IPv6 address is added without duplicate address detection (the election decided already) and
 // deprecated, so that it never becomes the source of the node's own new connections; a virtual IPv4 address in the
-// network of a real one is a secondary and never becomes a source either.
-NetlinkMessage new_address_request(int interface_index, const IpPrefix& prefix);
+// network of a real one is a secondary and never becomes a source either. Without a route to its network
+// (link-local networks excepted) the interface takes packets in but is no way out.
+enum class NetworkRoute { yes, no };
+NetlinkMessage new_address_request(int interface_index, const IpPrefix& prefix,
+                                   NetworkRoute route = NetworkRoute::yes);
 NetlinkMessage delete_address_request(int interface_index, const IpPrefix& prefix);
 // The kernel acknowledges an IPv6 address some time before it takes in packets for it: a connection that comes at
 // once would be lost. This route takes them in from its acknowledgement on, and vanishes by itself after a second
@@ -57,6 +61,13 @@ NetlinkMessage delete_address_request(int interface_index, const IpPrefix& prefi
 NetlinkMessage bridging_route_request(const IpAddress& address);
 // An interface's IPv4 sysctl, such as IPV4_DEVCONF_PROMOTE_SECONDARIES, without /proc.
 NetlinkMessage ipv4_setting_request(int interface_index, int setting, std::uint32_t value);
+
+// A macvlan interface in bridge mode, down. What is sent to `mac` on the parent's link then comes in on it.
+NetlinkMessage new_macvlan_request(const std::string& name, int parent_index, const MacAddress& mac);
+NetlinkMessage link_alias_request(int interface_index, const std::string& alias);
+NetlinkMessage link_state_request(int interface_index, bool is_up);
+NetlinkMessage no_link_local_request(int interface_index);  // none is made by the kernel when it comes up
+NetlinkMessage delete_link_request(int interface_index);
 
 // What the kernel reports; nullopt when the message is of another kind or incomplete.
 std::optional<KernelAddress> parse_address(const nlmsghdr& message);  // RTM_NEWADDR, RTM_DELADDR
@@ -98,7 +109,8 @@ class NetlinkSocket {
   std::vector<std::uint8_t> buffer_;
 };
 
-// Every address of the node.
+// Every interface, every address of the node.
+Expected<std::vector<KernelLink>, std::string> list_links(NetlinkSocket& socket);
 Expected<std::vector<KernelAddress>, std::string> list_addresses(NetlinkSocket& socket);
 
 }  // namespace vipair::vrrp

@@ -5,6 +5,7 @@
 
 #include <linux/netlink.h>
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -45,6 +46,12 @@ class NetlinkWriter {
   void attribute_u8(int type, std::uint8_t value) { attribute(type, {&value, 1}); }
   void attribute_u32(int type, std::uint32_t value) { attribute_raw(type, value); }
   void attribute_be32(int type, std::uint32_t value) { attribute_raw(type, big_endian(value)); }
+  void attribute_be64(int type, std::uint64_t value) {
+    std::array<std::uint8_t, sizeof value> bytes;
+    for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte, value >>= 8)
+      *byte = static_cast<std::uint8_t>(value);
+    attribute(type, bytes);
+  }
   void attribute_text(int type, std::string_view text) {  // with its terminating zero
     nlattr header{};
     header.nla_type = static_cast<std::uint16_t>(type);

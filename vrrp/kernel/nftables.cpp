@@ -8,6 +8,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_arp.h>
 
 #include <algorithm>
 #include <array>
@@ -23,12 +24,13 @@
 namespace vipair::vrrp {
 namespace {
 
-constexpr const char* kChain = "relay";
+constexpr const char* kChain = "vipair";
 constexpr const char* kAddresses = "addresses";
 constexpr const char* kOpenedHere = "opened_here";
 constexpr std::uint32_t kAddressesId = 1;  // of a set, within its transaction
 constexpr std::uint32_t kOpenedHereId = 2;
 constexpr int kPriorityRaw = -300;
+constexpr int kPriorityFilter = 0;
 constexpr std::uint8_t kRelayedTtl = 2;           // dup takes one: the old Active may receive it but not forward it
 constexpr std::size_t kElementsPerMessage = 512;  // at most 64 bytes each: an attribute counts in 16 bits
 constexpr int kTransactionSizeMax = 1 << 20;      // bytes; one datagram
@@ -43,6 +45,8 @@ constexpr std::uint32_t kTypeBits = 6;  // per part of a concatenation
 constexpr std::uint8_t kTcpSyn = 0x02;
 constexpr std::uint8_t kTcpAck = 0x10;
 constexpr std::uint32_t kTcpFlagsOffset = 13;
+constexpr std::uint8_t kNeighbourSolicitation = 135;
+constexpr std::uint8_t kNeighbourAdvertisement = 136;
 
 // Where things are in an IP header, and which registers (of four bytes) the key of a connection takes.
 struct Layout {
@@ -59,9 +63,9 @@ constexpr std::uint32_t register_of(std::uint32_t word) { return NFT_REG32_00 + 
 
 class Transaction {
  public:
-  explicit Transaction(IpFamily family) : family_(family == IpFamily::ipv4 ? NFPROTO_IPV4 : NFPROTO_IPV6) {
-    bound(NFNL_MSG_BATCH_BEGIN);
-  }
+  explicit Transaction(IpFamily family)
+      : Transaction(static_cast<std::uint8_t>(family == IpFamily::ipv4 ? NFPROTO_IPV4 : NFPROTO_IPV6)) {}
+  explicit Transaction(std::uint8_t family) : family_(family) { bound(NFNL_MSG_BATCH_BEGIN); }
   Bytes finish() {
     bound(NFNL_MSG_BATCH_END);
     return Bytes(out_.bytes().begin(), out_.bytes().end());
@@ -201,10 +205,12 @@ Bytes connection_key(const TcpConnection& connection) {
   return key;
 }
 
-void add_set(Transaction& transaction, const RelayRules& rules, const char* name, std::uint32_t id,
+ByteView address_bytes(const IpAddress& address) { return address.bytes(); }
+
+void add_set(Transaction& transaction, std::string_view table, const char* name, std::uint32_t id,
              std::uint32_t flags, std::uint32_t key_type, std::uint32_t key_size, std::uint32_t size) {
   NetlinkWriter& out = transaction.message(NFT_MSG_NEWSET, NLM_F_CREATE);
-  out.attribute_text(NFTA_SET_TABLE, rules.table);
+  out.attribute_text(NFTA_SET_TABLE, table);
   out.attribute_text(NFTA_SET_NAME, name);
   out.attribute_be32(NFTA_SET_FLAGS, flags);
   out.attribute_be32(NFTA_SET_KEY_TYPE, key_type);
@@ -214,14 +220,13 @@ void add_set(Transaction& transaction, const RelayRules& rules, const char* name
 }
 
 template <class Items, class KeyOf>
-void add_elements(Transaction& transaction, const RelayRules& rules, const char* set, std::uint32_t id,
-                  const Items& items, KeyOf&& key_of) {
+void change_elements(Transaction& transaction, int type, std::string_view table, const char* set,
+                     const Items& items, KeyOf&& key_of) {
   for (std::size_t first = 0; first < items.size(); first += kElementsPerMessage) {
     const std::size_t end = std::min(items.size(), first + kElementsPerMessage);
-    NetlinkWriter& out = transaction.message(NFT_MSG_NEWSETELEM, NLM_F_CREATE);
-    out.attribute_text(NFTA_SET_ELEM_LIST_TABLE, rules.table);
+    NetlinkWriter& out = transaction.message(type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
+    out.attribute_text(NFTA_SET_ELEM_LIST_TABLE, table);
     out.attribute_text(NFTA_SET_ELEM_LIST_SET, set);
-    out.attribute_be32(NFTA_SET_ELEM_LIST_SET_ID, id);
     out.nested(NFTA_SET_ELEM_LIST_ELEMENTS, [&] {
       for (std::size_t i = first; i < end; ++i) {
         out.nested(NFTA_LIST_ELEM, [&] {
@@ -233,9 +238,9 @@ void add_elements(Transaction& transaction, const RelayRules& rules, const char*
 }
 
 template <class Fill>
-void add_rule(Transaction& transaction, const RelayRules& rules, Fill&& fill) {
+void add_rule(Transaction& transaction, std::string_view table, Fill&& fill) {
   NetlinkWriter& out = transaction.message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
-  out.attribute_text(NFTA_RULE_TABLE, rules.table);
+  out.attribute_text(NFTA_RULE_TABLE, table);
   out.attribute_text(NFTA_RULE_CHAIN, kChain);
   out.nested(NFTA_RULE_EXPRESSIONS, [&] {
     Rule rule(out);
@@ -243,10 +248,29 @@ void add_rule(Transaction& transaction, const RelayRules& rules, Fill&& fill) {
   });
 }
 
+// One that is owned by the socket that makes it vanishes with that.
+void begin_table(Transaction& transaction, std::string_view name, std::uint32_t flags = NFT_TABLE_F_OWNER) {
+  NetlinkWriter& table = transaction.message(NFT_MSG_NEWTABLE, NLM_F_CREATE);
+  table.attribute_text(NFTA_TABLE_NAME, name);
+  table.attribute_be32(NFTA_TABLE_FLAGS, flags);
+}
+
+void add_chain(Transaction& transaction, std::string_view table, std::uint32_t hook, int priority) {
+  NetlinkWriter& chain = transaction.message(NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);
+  chain.attribute_text(NFTA_CHAIN_TABLE, table);
+  chain.attribute_text(NFTA_CHAIN_NAME, kChain);
+  chain.attribute_text(NFTA_CHAIN_TYPE, "filter");
+  chain.nested(NFTA_CHAIN_HOOK, [&] {
+    chain.attribute_be32(NFTA_HOOK_HOOKNUM, hook);
+    chain.attribute_be32(NFTA_HOOK_PRIORITY, static_cast<std::uint32_t>(priority));
+  });
+  chain.attribute_be32(NFTA_CHAIN_POLICY, NF_ACCEPT);
+}
+
 // A TCP segment that came in on the interface for one of the addresses.
 void match_segment(Rule& rule, const RelayRules& rules) {
   const Layout ip = layout(rules.family);
-  const auto index = static_cast<std::uint32_t>(rules.interface_index);
+  const auto index = static_cast<std::uint32_t>(rules.input_index);
   const std::uint8_t tcp = IPPROTO_TCP;
   rule.load_meta(NFT_META_IIF, register_of(0));
   rule.require_equal(register_of(0), bytes_of(index));
@@ -270,28 +294,16 @@ void add_table(Transaction& transaction, const RelayRules& rules) {
   const std::uint32_t address_type = rules.family == IpFamily::ipv4 ? kTypeIpv4 : kTypeIpv6;
   const std::uint32_t end_type = address_type << kTypeBits | kTypePort;
 
-  NetlinkWriter& table = transaction.message(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
-  table.attribute_text(NFTA_TABLE_NAME, rules.table);
-  table.attribute_be32(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
-
-  add_set(transaction, rules, kAddresses, kAddressesId, 0, address_type, ip.address_size, 0);
-  add_set(transaction, rules, kOpenedHere, kOpenedHereId, NFT_SET_EVAL, end_type << 2 * kTypeBits | end_type,
+  begin_table(transaction, rules.table);
+  add_set(transaction, rules.table, kAddresses, kAddressesId, 0, address_type, ip.address_size, 0);
+  add_set(transaction, rules.table, kOpenedHere, kOpenedHereId, NFT_SET_EVAL, end_type << 2 * kTypeBits | end_type,
           ip.key_size(), rules.connections_max);
-  add_elements(transaction, rules, kAddresses, kAddressesId, rules.addresses,
-               [](const IpAddress& address) { return address.bytes(); });
-  add_elements(transaction, rules, kOpenedHere, kOpenedHereId, rules.own, connection_key);
+  change_elements(transaction, NFT_MSG_NEWSETELEM, rules.table, kAddresses, rules.addresses, address_bytes);
+  change_elements(transaction, NFT_MSG_NEWSETELEM, rules.table, kOpenedHere, rules.own, connection_key);
 
-  NetlinkWriter& chain = transaction.message(NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);
-  chain.attribute_text(NFTA_CHAIN_TABLE, rules.table);
-  chain.attribute_text(NFTA_CHAIN_NAME, kChain);
-  chain.attribute_text(NFTA_CHAIN_TYPE, "filter");
-  chain.nested(NFTA_CHAIN_HOOK, [&] {
-    chain.attribute_be32(NFTA_HOOK_HOOKNUM, NF_INET_PRE_ROUTING);
-    chain.attribute_be32(NFTA_HOOK_PRIORITY, static_cast<std::uint32_t>(kPriorityRaw));
-  });
-  chain.attribute_be32(NFTA_CHAIN_POLICY, NF_ACCEPT);
+  add_chain(transaction, rules.table, NF_INET_PRE_ROUTING, kPriorityRaw);
 
-  add_rule(transaction, rules, [&](Rule& rule) {
+  add_rule(transaction, rules.table, [&](Rule& rule) {
     const std::uint8_t syn = kTcpSyn;
     match_segment(rule, rules);
     rule.load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, kTcpFlagsOffset, 1, register_of(0));
@@ -301,7 +313,7 @@ void add_table(Transaction& transaction, const RelayRules& rules) {
     rule.add_to_set(register_of(0), kOpenedHere, kOpenedHereId);
     rule.verdict(NF_ACCEPT);
   });
-  add_rule(transaction, rules, [&](Rule& rule) {
+  add_rule(transaction, rules.table, [&](Rule& rule) {
     const auto index = static_cast<std::uint32_t>(rules.interface_index);
     match_segment(rule, rules);
     load_connection_key(rule, rules);
@@ -315,15 +327,98 @@ void add_table(Transaction& transaction, const RelayRules& rules) {
   });
 }
 
+void add_guard_table(Transaction& transaction, IpFamily family, std::string_view table,
+                     std::span<const IpAddress> addresses) {
+  const Layout ip = layout(family);
+  const std::uint32_t address_type = family == IpFamily::ipv4 ? kTypeIpv4 : kTypeIpv6;
+  begin_table(transaction, table);
+  add_set(transaction, table, kAddresses, kAddressesId, 0, address_type, ip.address_size, 0);
+  change_elements(transaction, NFT_MSG_NEWSETELEM, table, kAddresses, addresses, address_bytes);
+  add_chain(transaction, table, NF_INET_LOCAL_IN, kPriorityFilter);
+  if (family == IpFamily::ipv6) {
+    for (const std::uint8_t type : {kNeighbourSolicitation, kNeighbourAdvertisement}) {
+      add_rule(transaction, table, [&](Rule& rule) {
+        const std::uint8_t icmpv6 = IPPROTO_ICMPV6;
+        rule.load_meta(NFT_META_L4PROTO, register_of(0));
+        rule.require_equal(register_of(0), {&icmpv6, 1});
+        rule.load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, register_of(0));
+        rule.require_equal(register_of(0), {&type, 1});
+        rule.verdict(NF_ACCEPT);
+      });
+    }
+  }
+  add_rule(transaction, table, [&](Rule& rule) {
+    rule.load_payload(NFT_PAYLOAD_NETWORK_HEADER, ip.destination_offset, ip.address_size, register_of(0));
+    rule.require_in_set(register_of(0), kAddresses, kAddressesId, false);
+    rule.verdict(NF_DROP);
+  });
+}
+
 void remove_table(Transaction& transaction, std::string_view table) {
   transaction.message(NFT_MSG_DELTABLE, 0).attribute_text(NFTA_TABLE_NAME, table);
+}
+
+// Neighbour discovery's questions, by family: the table's, the hook's, and where the address asked for stands.
+constexpr const char* kLeaseTable = "vipair-lease";
+constexpr const char* kLease = "lease";
+constexpr std::uint32_t kLeaseId = 3;
+constexpr std::uint32_t kLeaseKey = 1;  // the set's one element
+constexpr std::uint32_t kTypeMark = 19;
+constexpr std::uint32_t kArpOperationOffset = 6, kArpTargetOffset = 24;  // Ethernet and IPv4
+constexpr std::uint32_t kSolicitationTargetOffset = 8;
+
+std::uint8_t lease_family(IpFamily family) { return family == IpFamily::ipv4 ? NFPROTO_ARP : NFPROTO_IPV6; }
+
+void add_lease_element(Transaction& transaction, Duration duration) {
+  NetlinkWriter& out = transaction.message(NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+  out.attribute_text(NFTA_SET_ELEM_LIST_TABLE, kLeaseTable);
+  out.attribute_text(NFTA_SET_ELEM_LIST_SET, kLease);
+  out.nested(NFTA_SET_ELEM_LIST_ELEMENTS, [&] {
+    out.nested(NFTA_LIST_ELEM, [&] {
+      out.nested(NFTA_SET_ELEM_KEY, [&] { out.attribute(NFTA_DATA_VALUE, bytes_of(kLeaseKey)); });
+      const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+      out.attribute_be64(NFTA_SET_ELEM_TIMEOUT, static_cast<std::uint64_t>(milliseconds));
+    });
+  });
+}
+
+void remove_lease_element(Transaction& transaction) {
+  change_elements(transaction, NFT_MSG_DELSETELEM, kLeaseTable, kLease, std::array{kLeaseKey},
+                  [](const std::uint32_t& key) { return bytes_of(key); });
+}
+
+void add_lease_rule(Transaction& transaction, IpFamily family) {
+  add_rule(transaction, kLeaseTable, [&](Rule& rule) {
+    if (family == IpFamily::ipv4) {
+      const std::array<std::uint8_t, 2> request = {0, 1};
+      rule.load_payload(NFT_PAYLOAD_NETWORK_HEADER, kArpOperationOffset, 2, register_of(0));
+      rule.require_equal(register_of(0), request);
+      rule.load_payload(NFT_PAYLOAD_NETWORK_HEADER, kArpTargetOffset, 4, register_of(0));
+    } else {
+      const std::uint8_t icmpv6 = IPPROTO_ICMPV6, solicitation = kNeighbourSolicitation;
+      rule.load_meta(NFT_META_L4PROTO, register_of(0));
+      rule.require_equal(register_of(0), {&icmpv6, 1});
+      rule.load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, register_of(0));
+      rule.require_equal(register_of(0), {&solicitation, 1});
+      rule.load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, kSolicitationTargetOffset, 16, register_of(0));
+    }
+    rule.require_in_set(register_of(0), kAddresses, kAddressesId, false);
+    rule.load_immediate(register_of(0), bytes_of(kLeaseKey));
+    rule.require_in_set(register_of(0), kLease, kLeaseId, true);
+    rule.verdict(NF_DROP);
+  });
+}
+
+void replace_lease_table(Transaction& transaction) {
+  begin_table(transaction, kLeaseTable, 0);  // so that there is one to remove
+  remove_table(transaction, kLeaseTable);
 }
 
 std::string explain(int error) {
   const char* hint = "";
   if (error == EPERM || error == EACCES) hint = " (nf_tables needs CAP_NET_ADMIN)";
   if (error == ENOENT || error == EOPNOTSUPP || error == EPROTONOSUPPORT || error == EAFNOSUPPORT) {
-    hint = " (the kernel needs nf_tables with nft_dup_ipv4 and nft_dup_ipv6, Linux 5.12 or later)";
+    hint = " (the kernel needs nf_tables, for relaying with nft_dup_ipv4 and nft_dup_ipv6, Linux 5.12 or later)";
   }
   return fmt::format("nf_tables: {}{}", std::strerror(error), hint);
 }
@@ -336,7 +431,60 @@ Bytes encode_relay_table(const RelayRules& rules) {
   return transaction.finish();
 }
 
-Bytes encode_relay_removal(IpFamily family, std::string_view table) {
+Bytes encode_guard_table(IpFamily family, std::string_view table, std::span<const IpAddress> addresses) {
+  Transaction transaction(family);
+  add_guard_table(transaction, family, table, addresses);
+  return transaction.finish();
+}
+
+Bytes encode_guard_change(IpFamily family, std::string_view table, std::span<const IpAddress> added,
+                          std::span<const IpAddress> removed) {
+  Transaction transaction(family);
+  change_elements(transaction, NFT_MSG_DELSETELEM, table, kAddresses, removed, address_bytes);
+  change_elements(transaction, NFT_MSG_NEWSETELEM, table, kAddresses, added, address_bytes);
+  return transaction.finish();
+}
+
+Bytes encode_lease_table(IpFamily family, std::span<const IpAddress> addresses, Duration duration) {
+  Transaction transaction(lease_family(family));
+  replace_lease_table(transaction);
+  begin_table(transaction, kLeaseTable, 0);
+  const bool is_v4 = family == IpFamily::ipv4;
+  add_set(transaction, kLeaseTable, kAddresses, kAddressesId, 0, is_v4 ? kTypeIpv4 : kTypeIpv6,
+          layout(family).address_size, 0);
+  add_set(transaction, kLeaseTable, kLease, kLeaseId, NFT_SET_TIMEOUT, kTypeMark, sizeof kLeaseKey, 0);
+  change_elements(transaction, NFT_MSG_NEWSETELEM, kLeaseTable, kAddresses, addresses, address_bytes);
+  add_lease_element(transaction, duration);
+  add_chain(transaction, kLeaseTable, is_v4 ? NF_ARP_IN : NF_INET_LOCAL_IN, kPriorityFilter);
+  add_lease_rule(transaction, family);
+  return transaction.finish();
+}
+
+Bytes encode_lease_change(IpFamily family, std::span<const IpAddress> added, std::span<const IpAddress> removed) {
+  Transaction transaction(lease_family(family));
+  change_elements(transaction, NFT_MSG_DELSETELEM, kLeaseTable, kAddresses, removed, address_bytes);
+  change_elements(transaction, NFT_MSG_NEWSETELEM, kLeaseTable, kAddresses, added, address_bytes);
+  return transaction.finish();
+}
+
+Bytes encode_lease_removal(IpFamily family) {
+  Transaction transaction(lease_family(family));
+  replace_lease_table(transaction);
+  return transaction.finish();
+}
+
+// Before Linux 6.12 an element that is there keeps the timeout it has: it is removed and added. One that expired
+// cannot be removed.
+void renew_lease(int socket, IpFamily family, Duration duration) {
+  for (const bool is_there : {true, false}) {
+    Transaction transaction(lease_family(family));
+    if (is_there) remove_lease_element(transaction);
+    add_lease_element(transaction, duration);
+    if (transact(socket, transaction.finish())) return;
+  }
+}
+
+Bytes encode_table_removal(IpFamily family, std::string_view table) {
   Transaction transaction(family);
   remove_table(transaction, table);
   return transaction.finish();

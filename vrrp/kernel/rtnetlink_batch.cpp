@@ -1,5 +1,6 @@
 #include "vrrp/kernel/rtnetlink_batch.h"
 
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -58,6 +59,15 @@ void RtnetlinkBatch::add_host_address(int interface_index, const IpAddress& addr
 
 void RtnetlinkBatch::remove_address(int interface_index, const IpPrefix& address) {
   address_message(RTM_DELADDR, 0, interface_index, address.address, address.length, 0);
+}
+
+void RtnetlinkBatch::take_down(int interface_index) {
+  make_room();
+  ifinfomsg header{};
+  header.ifi_family = AF_UNSPEC;
+  header.ifi_index = interface_index;
+  header.ifi_change = IFF_UP;
+  writer_.message(RTM_NEWLINK, 0, ++sequence_, header);
 }
 
 void RtnetlinkBatch::set_ipv4_setting(int interface_index, int id, int value) {

@@ -26,6 +26,7 @@ class RtnetlinkBatch {
   void add_host_address(int interface_index, const IpAddress& address);
   // IPv4: whatever its prefix length. IPv6: with the prefix length it was added with. One that is gone is no error.
   void remove_address(int interface_index, const IpPrefix& address);
+  void take_down(int interface_index);
   void set_ipv4_setting(int interface_index, int id, int value);  // IPV4_DEVCONF_…
 
   // Sends what is left. Returns the first refusal since the last flush as errno, 0 when there was none.

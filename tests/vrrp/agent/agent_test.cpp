@@ -136,6 +136,31 @@ TEST_F(AgentTest, VirtualMacIsTheSourceOfAdvertisementsAndAnnouncements) {
   EXPECT_EQ(host().sent.back().source_mac, std::nullopt) << "unicast goes the way of every packet";
 }
 
+TEST_F(AgentTest, ReloadOfTheVirtualMacMovesTheAddressesAndOfAcceptClaimsThemAgain) {
+  start_active();
+  router().virtual_mac = true;
+  lan_.reload(node_, node_.config);
+  EXPECT_EQ(state(), "active");
+  EXPECT_THAT(host().calls,
+              testing::IsSupersetOf({"release 192.0.2.100/24", "claim 192.0.2.100/24", "announce 1"}));
+  EXPECT_TRUE(host().will.releases.at(0).set.virtual_mac);
+  host().forget();
+  router().accept = false;
+  lan_.reload(node_, node_.config);
+  EXPECT_THAT(host().calls, Contains("claim 192.0.2.100/24"));
+  EXPECT_THAT(host().calls, Not(Contains("release 192.0.2.100/24")));
+  EXPECT_FALSE(host().will.releases.at(0).set.accept);
+}
+
+TEST_F(AgentTest, AnOwnerAcceptsWhateverIsConfigured) {
+  router().accept = false;
+  router().priority = 255;
+  start();
+  lan_.run_for(1ms);
+  ASSERT_EQ(state(), "active");
+  EXPECT_TRUE(host().will.releases.at(0).set.accept);
+}
+
 TEST_F(AgentTest, SendsTheConfiguredChecksumForm) {
   auto kind_sent = [&] {
     const OutgoingAdvertisement& last = host().sent.back();

@@ -68,5 +68,21 @@ TEST(Reload, ChangedIdentityIsAnotherInstance) {
   EXPECT_TRUE(result.changed.empty());
 }
 
+TEST(Reload, AddressesThatAreHeldInAnotherWayAreClaimedAnew) {
+  InstanceConfig before;
+  before.key = {"eth0", IpFamily::ipv4, 51};
+  before.advertised = {*IpPrefix::parse("192.0.2.100/24"), *IpPrefix::parse("192.0.2.101/24")};
+  InstanceConfig after = before;
+  after.advertised.pop_back();
+  for (bool InstanceConfig::*setting : {&InstanceConfig::virtual_mac, &InstanceConfig::accept}) {
+    InstanceConfig changed = after;
+    changed.*setting = !(changed.*setting);
+    const ConfigDifference found = difference({before}, {changed});
+    ASSERT_EQ(found.changed.size(), 1u);
+    EXPECT_EQ(found.changed[0].added, changed.advertised);
+    EXPECT_EQ(found.changed[0].removed.size(), 1u);
+  }
+}
+
 }  // namespace
 }  // namespace vipair::vrrp

@@ -17,7 +17,9 @@ namespace vipair::vrrp {
 namespace {
 
 using namespace std::chrono_literals;
+using test::In;
 using test::in_new_network;
+using test::Namespace;
 using test::output_of;
 using test::run;
 using testing::HasSubstr;
@@ -179,6 +181,190 @@ TEST(KernelHost, SecondariesArePromotedWhileAnAddressIsHeldAndAsBeforeAfterwards
     node.host->release(other, ReleaseMode::immediate);
     EXPECT_EQ(promotes(), "0\n");
     EXPECT_THAT(told.lingering.settings, IsEmpty());
+  });
+}
+
+// A node whose neighbour is elsewhere: what is asked on the link is answered, or not, by the node's interfaces.
+struct NodeWithNeighbour {
+  NodeWithNeighbour() {
+    run("ip link add v0 type veth peer name v1 netns " + neighbour.path());
+    run("ip link set v0 up && ip addr add 192.0.2.11/24 dev v0 && ip addr add 2001:db8::11/64 dev v0 nodad");
+    {
+      const In in(neighbour);
+      run("ip link set v1 up && ip addr add 192.0.2.50/24 dev v1 && ip addr add 2001:db8::50/64 dev v1 nodad");
+    }
+    index = static_cast<int>(::if_nametoindex("v0"));
+    host = open(0s);
+  }
+  std::unique_ptr<KernelHost> open(Duration drain_time) {
+    auto opened = KernelHost::open(link, drain_time);
+    EXPECT_TRUE(opened) << opened.error();
+    (*opened)->set_lease_time(60s);  // no loop renews it
+    return std::move(*opened);
+  }
+  AddressSet set(std::initializer_list<const char*> texts, bool accept = true) const {
+    return {"v0", index, prefixes(texts), 51, true, accept};
+  }
+  // The MAC address that the neighbour learns by asking; empty when nobody answers.
+  std::string mac_of(const std::string& address) const {
+    const In in(neighbour);
+    run("ip neigh flush dev v1");
+    (void)test::succeeds("ping -c 1 -W 1 " + address);
+    const std::string entry = output_of("ip neigh show " + address + " dev v1");
+    const std::size_t at = entry.find("lladdr ");
+    return at == std::string::npos ? "" : entry.substr(at + 7, 17);
+  }
+  bool answers_pings(const std::string& address) const {
+    const In in(neighbour);
+    return test::succeeds("ping -c 1 -W 1 " + address);
+  }
+  static std::string own_mac() { return output_of("cat /sys/class/net/v0/address").substr(0, 17); }
+  static std::string arp_ignore() { return output_of("cat /proc/sys/net/ipv4/conf/v0/arp_ignore"); }
+  Namespace neighbour;
+  int index = 0;
+  SupervisorLink link;
+  std::unique_ptr<KernelHost> host;
+};
+
+TEST(KernelHost, VirtualMacIsWhatTheNeighboursLearn) {
+  in_new_network([] {
+    run("mount -t sysfs none /sys");
+    NodeWithNeighbour node;
+    const AddressSet v4 = node.set({"192.0.2.100/24", "192.0.2.101/24"});
+    const AddressSet v6 = node.set({"fe80::200:5eff:fe00:233/64", "2001:db8::100/64"});
+    for (const AddressSet& set : {v4, v6}) {
+      const auto claimed = node.host->claim(set, std::nullopt);
+      ASSERT_TRUE(claimed) << claimed.error().text;
+      ASSERT_TRUE(node.host->claim(set, std::nullopt)) << "what is ours already counts as claimed";
+    }
+    EXPECT_EQ(node.mac_of("192.0.2.100"), "00:00:5e:00:01:33");
+    EXPECT_EQ(node.mac_of("192.0.2.101"), "00:00:5e:00:01:33");
+    EXPECT_EQ(node.mac_of("2001:db8::100"), "00:00:5e:00:02:33");
+    EXPECT_EQ(node.mac_of("192.0.2.11"), NodeWithNeighbour::own_mac());
+    EXPECT_EQ(node.mac_of("2001:db8::11"), NodeWithNeighbour::own_mac());
+    for (const char* address : {"192.0.2.100", "192.0.2.101", "2001:db8::100", "192.0.2.11", "2001:db8::11"})
+      EXPECT_TRUE(node.answers_pings(address)) << address;
+    EXPECT_EQ(output_of("ip route show 192.0.2.0/24 | grep -c vrrp"), "0\n") << "the way out is the parent";
+    const std::string macvlan = interface_name(VirtualMac{node.index, IpFamily::ipv4, 51});
+    EXPECT_EQ(node.host->agents_index(static_cast<int>(::if_nametoindex(macvlan.c_str()))), node.index);
+
+    AddressSet first = v4;
+    first.addresses.pop_back();
+    node.host->release(first, ReleaseMode::immediate);
+    EXPECT_EQ(node.mac_of("192.0.2.100"), "");
+    EXPECT_EQ(node.mac_of("192.0.2.101"), "00:00:5e:00:01:33") << "one is still held";
+    node.host->release(v4, ReleaseMode::immediate);
+    node.host->release(v6, ReleaseMode::immediate);
+    for (const char* address : {"192.0.2.101", "2001:db8::100"}) EXPECT_EQ(node.mac_of(address), "") << address;
+    EXPECT_EQ(NodeWithNeighbour::arp_ignore(), "0\n");
+    EXPECT_THAT(node.host->held(), IsEmpty());
+  });
+}
+
+TEST(KernelHost, VirtualMacComesBackWhenSomebodyRemovedIt) {
+  in_new_network([] {
+    NodeWithNeighbour node;
+    const AddressSet set = node.set({"192.0.2.100/24"});
+    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    run("ip link del " + interface_name(VirtualMac{node.index, IpFamily::ipv4, 51}));
+    ASSERT_EQ(node.host->held().size(), 1u);
+    node.host->forget(*node.host->held().begin());
+    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    EXPECT_EQ(node.mac_of("192.0.2.100"), "00:00:5e:00:01:33");
+  });
+}
+
+TEST(KernelHost, VirtualMacAddressesLingerAndComeBack) {
+  in_new_network([] {
+    NodeWithNeighbour node;
+    auto host = node.open(10s);
+    const AddressSet set = node.set({"192.0.2.100/24"});
+    ASSERT_TRUE(host->claim(set, std::nullopt));
+    host->release(set, ReleaseMode::lingering);
+    EXPECT_TRUE(Node::has("192.0.2.100/32", "lo"));
+    EXPECT_EQ(node.mac_of("192.0.2.100"), "");
+    EXPECT_EQ(NodeWithNeighbour::arp_ignore(), "1\n");
+    ASSERT_TRUE(host->claim(set, IpAddress::parse("192.0.2.50")));
+    EXPECT_FALSE(Node::has("192.0.2.100/32", "lo"));
+    EXPECT_EQ(NodeWithNeighbour::arp_ignore(), "1\n") << "still for the macvlan";
+    EXPECT_EQ(node.mac_of("192.0.2.100"), "00:00:5e:00:01:33");
+    host->release(set, ReleaseMode::lingering);
+    host->stop_draining();
+    EXPECT_EQ(NodeWithNeighbour::arp_ignore(), "0\n");
+  });
+}
+
+TEST(KernelHost, LastWillNamesTheInterfaceOfTheVirtualMac) {
+  in_new_network([] {
+    NodeWithNeighbour node;
+    KernelWill told;
+    node.link.set_last_will = [&](const KernelWill& will) {
+      told = will;
+      return Expected<void, std::string>{};
+    };
+    auto host = node.open(10s);
+    const AddressSet set = node.set({"192.0.2.100/24"});
+    host->set_last_will({{}, {{set, ReleaseMode::lingering}}});
+    ASSERT_TRUE(host->claim(set, std::nullopt));
+    const int macvlan =
+        static_cast<int>(::if_nametoindex(interface_name(VirtualMac{node.index, IpFamily::ipv4, 51}).c_str()));
+    ASSERT_EQ(told.withdrawn.size(), 1u);
+    EXPECT_EQ(told.withdrawn[0].interface_index, macvlan);
+    EXPECT_THAT(told.taken_down, testing::ElementsAre(macvlan));
+    ASSERT_EQ(told.lingering.entries.size(), 1u) << "for the connections";
+    EXPECT_EQ(told.lingering.entries[0].set.interface_index, node.index);
+    EXPECT_EQ(told.lingering.settings.size(), 3u);
+
+    Bytes encoded;
+    encode_last_will(told, encoded);
+    EXPECT_EQ(LastWillExecutor().execute(encoded).error, 0);
+    EXPECT_EQ(node.mac_of("192.0.2.100"), "");
+    EXPECT_TRUE(Node::has("192.0.2.100/32", "lo"));
+  });
+}
+
+TEST(KernelHost, LeftoverVirtualMacsAreRemoved) {
+  in_new_network([] {
+    NodeWithNeighbour node;
+    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24"}), std::nullopt));
+    auto leftovers = node.open(0s)->release_leftovers({});
+    ASSERT_TRUE(leftovers) << leftovers.error();
+    EXPECT_THAT(*leftovers, testing::ElementsAre(interface_name(VirtualMac{node.index, IpFamily::ipv4, 51})));
+    EXPECT_EQ(node.mac_of("192.0.2.100"), "");
+  });
+}
+
+TEST(KernelHost, WithoutAcceptModeTheAddressesAreKnownButNotServed) {
+  in_new_network([] {
+    NodeWithNeighbour node;
+    auto host = node.open(10s);
+    const AddressSet set = node.set({"192.0.2.100/24"}, false);
+    ASSERT_TRUE(host->claim(set, std::nullopt));
+    EXPECT_EQ(node.mac_of("192.0.2.100"), "00:00:5e:00:01:33");
+    EXPECT_FALSE(node.answers_pings("192.0.2.100"));
+    EXPECT_TRUE(node.answers_pings("192.0.2.11"));
+    ASSERT_TRUE(host->claim(node.set({"192.0.2.100/24"}, true), std::nullopt));
+    EXPECT_TRUE(node.answers_pings("192.0.2.100")) << "after a reload with accept = true";
+    ASSERT_TRUE(host->claim(set, std::nullopt));
+    EXPECT_FALSE(node.answers_pings("192.0.2.100"));
+    host->release(set, ReleaseMode::lingering);
+    EXPECT_FALSE(host->is_draining()) << "there are no connections to keep";
+    EXPECT_THAT(output_of("nft list tables"), Not(HasSubstr("vipair-guard")));
+  });
+}
+
+TEST(KernelHost, AnswersOnLease) {
+  in_new_network([] {
+    NodeWithNeighbour node;
+    node.host->set_lease_time(20ms);
+    const AddressSet set{"v0", node.index, prefixes({"192.0.2.100/24"})};
+    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    EXPECT_THAT(output_of("nft list table arp vipair-lease"), HasSubstr("192.0.2.100"));
+    run("sleep 0.2");
+    EXPECT_EQ(node.mac_of("192.0.2.100"), "") << "as if all processes were frozen";
+    EXPECT_NE(node.mac_of("192.0.2.11"), "");
+    node.host->release(set, ReleaseMode::immediate);
+    EXPECT_THAT(output_of("nft list table arp vipair-lease"), Not(HasSubstr("192.0.2.100")));
   });
 }
 

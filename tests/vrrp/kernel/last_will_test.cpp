@@ -85,6 +85,21 @@ TEST(LastWill, ResignsAndLetsGoOfTheAddressesEachInItsWay) {
   });
 }
 
+TEST(LastWill, TakesDownTheInterfacesThatOnlyCarriedTheAddresses) {
+  in_new_network([] {
+    const int index = make_interface();
+    KernelWill will;
+    will.withdrawn = {{"v0", index, {*IpPrefix::parse("10.8.0.100/24")}}};
+    will.taken_down = {index, 4711};
+    Bytes encoded;
+    encode_last_will(will, encoded);
+    const LastWillExecutor::Result result = LastWillExecutor().execute(encoded);
+    EXPECT_EQ(result.error, 0) << "one that is gone is down";
+    EXPECT_EQ(addresses_on("v0").find("10.8.0.100"), std::string::npos);
+    EXPECT_NE(output_of("ip -o link show dev v0").find("state DOWN"), std::string::npos);
+  });
+}
+
 TEST(LastWill, SaysWhatLingersOnceItIsCarriedOut) {
   const Written written = a_will(7);
   const LingeringState left = decode_lingering(written.encoded);

@@ -17,7 +17,7 @@ RelayRules rules(IpFamily family) {
   RelayRules result;
   result.family = family;
   result.table = "relay-test";
-  result.interface_index = 1;
+  result.input_index = result.interface_index = 1;
   result.connections_max = 1000;
   const bool is_v4 = family == IpFamily::ipv4;
   result.addresses = {*IpAddress::parse(is_v4 ? "192.0.2.100" : "2001:db8::100")};
@@ -94,7 +94,7 @@ TEST(Nftables, RemovesATable) {
   in_new_network([] {
     const UniqueFd socket = open_nftables();
     ASSERT_TRUE(transact(socket.get(), encode_relay_table(rules(IpFamily::ipv4))));
-    EXPECT_TRUE(transact(socket.get(), encode_relay_removal(IpFamily::ipv4, "relay-test")));
+    EXPECT_TRUE(transact(socket.get(), encode_table_removal(IpFamily::ipv4, "relay-test")));
     EXPECT_EQ(output_of("nft list ruleset"), "");
   });
 }
@@ -140,7 +140,7 @@ TEST(Nftables, NamesTheMissingPermission) {
 TEST(Nftables, NamesTheMissingKernelPart) {
   in_new_network([] {
     const UniqueFd socket = open_nftables();
-    const auto removed = transact(socket.get(), encode_relay_removal(IpFamily::ipv4, "not-there"));
+    const auto removed = transact(socket.get(), encode_table_removal(IpFamily::ipv4, "not-there"));
     ASSERT_FALSE(removed);
     EXPECT_TRUE(has(removed.error(), "nf_tables")) << removed.error();
   });
