@@ -6,7 +6,7 @@ import json
 import time
 
 import sandbox
-from lab import VIP, VIP6, VRID, Lab, wait_for
+from lab import VIP, VIP6, VRID, Lab, find_tool, wait_for
 from neighbours import Asker
 from testing import time_limit
 
@@ -313,3 +313,42 @@ def test_virtual_mac_survives_its_parent(test):
     lab.a.ip(f"link del {macvlan}")
     wait_for("it is made again", lambda: Asker(lab.client).who_has(VIP) == [VIRTUAL_MAC],
              show=lambda: lab.a.agent.log()[-500:])
+
+
+def test_keepalived_with_the_same_virtual_mac_takes_over_and_gives_back(test):
+    lab = Lab(origins=0)
+    start(lab.a, virtual_mac=True, preempt=True, priority=200)
+    wait_active(lab.a)
+    folder = lab.b.folder
+    (folder / "keepalived.conf").write_text(f"""
+        global_defs {{ vrrp_version 3 }}
+        vrrp_instance web {{
+          state BACKUP
+          interface eth0
+          virtual_router_id {VRID}
+          use_vmac
+          priority 100
+          advert_int 0.1
+          virtual_ipaddress {{ {VIP}/24 }} }}
+        """)
+    lab.b.start("keepalived", [find_tool("keepalived", "keepalived"), "--dont-fork", "--log-console", "--vrrp",
+                               "-f", str(folder / "keepalived.conf"), "-p", str(folder / "keepalived.pid"),
+                               "-r", str(folder / "vrrp.pid")])
+    asker = Asker(lab.client)
+
+    def holds(node) -> bool:
+        return any(address.split("/")[0] == VIP for address in node.addresses())
+
+    def check(holder) -> None:
+        wait_for(f"{holder.name} alone holds {VIP}", lambda: holds(holder) and not holds(lab.other(holder)), 10,
+                 show=lambda: {n.name: n.addresses() for n in lab.nodes})
+        wait_for("one answers, with the virtual MAC address", lambda: asker.who_has(VIP) == [VIRTUAL_MAC],
+                 show=lambda: asker.who_has(VIP))
+        assert can_ping(lab.client)
+
+    time.sleep(1.0)
+    check(lab.a)
+    assert lab.a.agent.stop() == 0
+    check(lab.b)
+    start(lab.a, virtual_mac=True, preempt=True, priority=200)
+    check(lab.a)

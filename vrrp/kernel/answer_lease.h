@@ -1,14 +1,16 @@
 #pragma once
-// The kernel answers ARP and neighbour solicitations for the virtual addresses only while the agent lives: the
-// agent renews a lease, and when it expires the kernel drops the questions, whatever has become of the processes.
-// A node that is frozen, or whose supervisor was killed as well, still has the addresses; without this it would go
-// on answering beside the node that took over, and every second client that asks anew would end up with the dead.
+// The kernel answers ARP and neighbour solicitations for the virtual addresses only while the agent lives: as long
+// as its heart beats, its supervisor renews a lease, and when that expires the kernel drops the questions, whatever
+// has become of the processes. A node that is frozen, or whose supervisor was killed as well, still has the
+// addresses; without this it would go on answering beside the node that took over, and every second client that
+// asks anew would end up with the dead.
 //
 // The lease is one element with a timeout in an nf_tables set, of which the two tables (arp and ip6) have one each.
-// Unlike the other tables they outlive their process; release_leftovers() and the end of the agent remove them.
-// Best effort: a kernel without it answers as ever.
+// Unlike other tables they outlive their process; the next start and the end of the agent remove them. Best effort:
+// a kernel without it answers as ever.
 //
-// One owner, one thread; nothing waits for the network.
+// Whoever changes nf_tables waits for everybody else who does, such as a firewall that loads its thousands of
+// rules. That is why the supervisor renews the lease, and not the agent's own loop. Nothing waits for the network.
 
 #include <optional>
 #include <set>
@@ -22,35 +24,45 @@
 
 namespace vipair::vrrp {
 
+inline constexpr Duration kLeaseMin = std::chrono::milliseconds(100);
+
+// How long the kernel answers without a renewal: a little longer than the supervisor waits for a sign of life.
+Duration lease_duration(Duration hang_timeout);
+
+// The agent's side: which addresses are answered for on lease.
 class AnswerLease {
  public:
-  ~AnswerLease();  // no address is answered for any more, or all are: the tables go
+  ~AnswerLease();  // the tables go
 
-  // How long the kernel answers after the last renewal.
   void set_duration(Duration duration) { duration_ = duration; }
 
-  // Before the addresses are added. The error is for the operator; the address is then answered for without a
-  // lease.
-  Expected<void, std::string> cover(TimePoint now, const AddressSet& set);
+  // Before the addresses are added, with a new lease for the first of them. The error is for the operator; the
+  // address is then answered for without a lease.
+  Expected<void, std::string> cover(const AddressSet& set);
   void uncover(const AddressSet& set);  // after they were removed; unknown ones are fine
-  // To be called by the loop as often as it can: acts when a quarter of the lease is over. Whoever let it expire
-  // was away: the node is silent for the time of another lease, in which the agent finds out who is Active now.
-  void renew(TimePoint now);
-
   // Removes what a crashed run left.
   Expected<void, std::string> remove_leftovers();
 
  private:
-  struct Table {
-    bool is_made = false;
-    std::set<IpAddress> addresses;
-  };
   Expected<void, std::string> open();
-  Table& table_of(IpFamily family) { return family == IpFamily::ipv4 ? arp_ : ip6_; }
+  std::set<IpAddress>& covered(IpFamily family) { return family == IpFamily::ipv4 ? covered_v4_ : covered_v6_; }
 
   UniqueFd nftables_;
-  Duration duration_ = std::chrono::milliseconds(300);
-  Table arp_, ip6_;
+  Duration duration_ = lease_duration(std::chrono::milliseconds(250));
+  std::set<IpAddress> covered_v4_, covered_v6_;
+};
+
+// The supervisor's side.
+class LeaseKeeper {
+ public:
+  // To be called whenever the agent's heart was seen beating; renews when a quarter of the lease is over. Whoever
+  // let it expire was away, or the agent was: the node is silent for the time of another lease, in which the agent
+  // finds out who is Active now.
+  void renew(TimePoint now, Duration duration);
+  void restart(TimePoint now);  // a new agent, which holds nothing yet
+
+ private:
+  UniqueFd nftables_;
   TimePoint renewed_at_;
   std::optional<TimePoint> silent_until_;
 };

@@ -36,12 +36,6 @@ using boost::system::error_code;
 // is no hang.
 constexpr Duration kTakeApartMax = std::chrono::seconds(5);
 
-constexpr Duration kLeaseTimeMin = std::chrono::milliseconds(100);
-
-// For how long the kernel answers for the addresses without a sign of life: a little longer than the supervisor
-// waits for one.
-Duration lease_time(const Config& config) { return std::max(kLeaseTimeMin, config.hang_timeout * 5 / 4); }
-
 // What only a new start can change.
 ConfigErrors fixed_settings_that_differ(const Config& running, const Config& wanted, const std::string& file) {
   ConfigErrors errors;
@@ -209,7 +203,7 @@ Expected<void, std::string> EventLoop::run() {
   auto host = KernelHost::open(link_, config_.drain_time);
   if (!host) return Unexpected{host.error()};
   host_ = std::move(*host);
-  host_->set_lease_time(lease_time(config_));
+  host_->set_lease_duration(lease_duration(config_.hang_timeout));
 
   // No permission is no reason to end: the agent says what is wrong in its status and works once it may.
   if (auto leftovers = host_->release_leftovers(config_); !leftovers) {
@@ -538,7 +532,7 @@ ConfigErrors EventLoop::load_again() {
     const TimePoint now = monotonic_now();
     link_.set_hang_timeout(config_.hang_timeout);
     host_->set_drain_time(config_.drain_time);
-    host_->set_lease_time(lease_time(config_));
+    host_->set_lease_duration(lease_duration(config_.hang_timeout));
     use(config_);
     follow_interfaces(now);  // a new virtual router finds its interface's sockets open
     agent_->reload(now, config_);

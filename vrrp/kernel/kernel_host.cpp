@@ -165,12 +165,11 @@ void KernelHost::leave_place(const AddressSet& set) {
 }
 
 void KernelHost::cover_by_lease(const AddressSet& set) {
-  const TimePoint now = monotonic_now();
-  const auto covered = lease_.cover(now, set);
+  const auto covered = lease_.cover(set);
   if (covered) return;
   ++counters_.lease_errors;
   std::uint64_t suppressed = 0;
-  if (lease_log_.allow(now, suppressed))
+  if (lease_log_.allow(monotonic_now(), suppressed))
     log::warn("should all processes of this node freeze, it goes on answering for the addresses: " +
               covered.error());
 }
@@ -371,7 +370,6 @@ void KernelHost::set_drain_time(Duration drain_time) {
 void KernelHost::on_time(TimePoint now) {
   lingering_.on_time(now);
   relay_.on_time(now);
-  lease_.renew(now);
 }
 
 std::optional<TimePoint> KernelHost::next_deadline() const {

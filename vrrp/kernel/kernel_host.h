@@ -80,8 +80,7 @@ class KernelHost final : public Host {
   int agents_index(int interface_index) const;
 
   void set_drain_time(Duration drain_time);
-  // The kernel answers for the addresses for as long after the last turn of the loop.
-  void set_lease_time(Duration time) { lease_.set_duration(time); }
+  void set_lease_duration(Duration duration) { lease_.set_duration(duration); }
   void on_time(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
   bool is_draining() const { return !lingering_.is_idle(); }

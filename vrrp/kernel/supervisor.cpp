@@ -28,6 +28,7 @@
 #include "common/runtime/config_file.h"
 #include "common/runtime/daemon.h"
 #include "common/runtime/log.h"
+#include "vrrp/kernel/answer_lease.h"
 
 namespace vipair::vrrp {
 
@@ -166,6 +167,8 @@ class Supervisor {
   LingeringAddresses lingering_{Duration::zero(), nullptr};  // of dead children, while there is no other
   RestartBackoff backoff_;
   HangDetector hang_detector_;
+  LeaseKeeper lease_;
+  std::uint64_t leased_beats_ = 0;
   std::optional<Child> child_;
   bool was_ever_ready_ = false;
   TimePoint restart_at_;
@@ -244,6 +247,7 @@ bool Supervisor::start_child() {
   child_->started_at = monotonic_now();
   lingering_.forget();
   hang_detector_.restart(child_->started_at);
+  lease_.restart(child_->started_at);
   return true;
 }
 
@@ -358,6 +362,7 @@ void Supervisor::look(TimePoint now) {
     kill_child(now, fmt::format("it hung: no heartbeat for {} ms",
                                 std::chrono::duration_cast<std::chrono::milliseconds>(quiet).count()));
   }
+  if (beats != std::exchange(leased_beats_, beats)) lease_.renew(now, lease_duration(hang_timeout()));
   if (watchdog_interval_ && beats != watchdog_beats_ && now >= watchdog_at_) {
     watchdog_beats_ = beats;
     watchdog_at_ = now + *watchdog_interval_;

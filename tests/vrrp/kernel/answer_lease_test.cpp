@@ -6,7 +6,6 @@
 
 #include <thread>
 
-#include "common/runtime/clock.h"
 #include "tests/support/network.h"
 
 namespace vipair::vrrp {
@@ -51,7 +50,7 @@ TEST(AnswerLease, WhileItRunsTheAddressesAreAnsweredFor) {
     AnswerLease lease;
     lease.set_duration(kLong);
     for (const char* prefix : {"10.7.0.100/24", "fd07::100/64"}) {
-      const auto covered = lease.cover(monotonic_now(), Node::set(prefix));
+      const auto covered = lease.cover(Node::set(prefix));
       ASSERT_TRUE(covered) << covered.error();
     }
     for (const char* address : {"10.7.0.100", "fd07::100", "10.7.0.1", "fd07::1"})
@@ -64,42 +63,42 @@ TEST(AnswerLease, WhenItExpiredNobodyAnswersForTheAddressesAndOnlyForThose) {
     Node node;
     AnswerLease lease;
     lease.set_duration(kShort);
-    for (const char* prefix : {"10.7.0.100/24", "fd07::100/64"})
-      ASSERT_TRUE(lease.cover(monotonic_now(), Node::set(prefix)));
+    for (const char* prefix : {"10.7.0.100/24", "fd07::100/64"}) ASSERT_TRUE(lease.cover(Node::set(prefix)));
     std::this_thread::sleep_for(10 * kShort);
     for (const char* address : {"10.7.0.100", "fd07::100"}) EXPECT_FALSE(node.is_resolved(address)) << address;
     for (const char* address : {"10.7.0.1", "fd07::1"}) EXPECT_TRUE(node.is_resolved(address)) << address;
     for (const char* prefix : {"10.7.0.100/24", "fd07::100/64"}) lease.uncover(Node::set(prefix));
     for (const char* address : {"10.7.0.100", "fd07::100"}) EXPECT_TRUE(node.is_resolved(address)) << address;
+    EXPECT_THAT(Node::tables(), IsEmpty()) << "nothing is held, nothing is in the way";
   });
 }
 
-TEST(AnswerLease, IsRenewedAndAfterAnAbsenceOnlyWhenAnotherLeaseIsOver) {
+TEST(LeaseKeeper, RenewsAndAfterAnAbsenceOnlyWhenAnotherLeaseIsOver) {
   in_new_network([] {
     Node node;
     AnswerLease lease;
     lease.set_duration(kLong);
-    const TimePoint start = monotonic_now();
-    ASSERT_TRUE(lease.cover(start, Node::set("10.7.0.100/24")));
+    ASSERT_TRUE(lease.cover(Node::set("10.7.0.100/24")));
     const auto expires = [] { return output_of("nft list set arp vipair-lease lease"); };
     EXPECT_THAT(expires(), HasSubstr("expires 19"));
-    lease.set_duration(2 * kLong);
-    lease.renew(start + kLong / 4);
+    const TimePoint start(1000s);
+    LeaseKeeper keeper;
+    keeper.restart(start);
+    keeper.renew(start + kLong / 5, 2 * kLong);
     EXPECT_THAT(expires(), HasSubstr("expires 19")) << "not before a quarter is over";
-    lease.renew(start + kLong);
+    keeper.renew(start + kLong, 2 * kLong);
     EXPECT_THAT(expires(), HasSubstr("expires 39"));
 
-    lease.set_duration(kShort);
     const TimePoint away = start + 2 * kLong;
-    lease.renew(away);
+    keeper.renew(away, kShort);
     EXPECT_THAT(expires(), HasSubstr("expires 39")) << "silence first";
-    lease.renew(away + kShort / 2);
+    keeper.renew(away + kShort / 2, kShort);
     EXPECT_THAT(expires(), HasSubstr("expires 39"));
-    lease.renew(away + kShort);
+    keeper.renew(away + kShort, kShort);
     std::this_thread::sleep_for(10 * kShort);
     EXPECT_FALSE(node.is_resolved("10.7.0.100"));
-    lease.set_duration(kLong);
-    lease.renew(away + kLong);
+    keeper.renew(away + 2 * kShort, kLong);
+    keeper.renew(away + kLong, kLong);
     EXPECT_TRUE(node.is_resolved("10.7.0.100")) << "one that expired can be renewed as well";
   });
 }
@@ -111,7 +110,7 @@ TEST(AnswerLease, OutlivesItsProcessAndIsRemovedByTheNext) {
     if (pid == 0) {
       AnswerLease lease;
       lease.set_duration(kShort);
-      const bool is_covered = lease.cover(monotonic_now(), Node::set("10.7.0.100/24")).has_value();
+      const bool is_covered = lease.cover(Node::set("10.7.0.100/24")).has_value();
       ::_exit(is_covered ? 0 : 1);
     }
     int status = 1;
@@ -125,7 +124,7 @@ TEST(AnswerLease, OutlivesItsProcessAndIsRemovedByTheNext) {
       EXPECT_THAT(Node::tables(), IsEmpty());
       EXPECT_TRUE(node.is_resolved("10.7.0.100"));
       ASSERT_TRUE(next.remove_leftovers()) << "also when there are none";
-      ASSERT_TRUE(next.cover(monotonic_now(), Node::set("10.7.0.100/24")));
+      ASSERT_TRUE(next.cover(Node::set("10.7.0.100/24")));
     }
     EXPECT_THAT(Node::tables(), IsEmpty()) << "the end in order";
   });
@@ -136,10 +135,9 @@ TEST(AnswerLease, SaysWhatIsMissing) {
     Node node;
     ASSERT_EQ(::setresuid(65534, 65534, 65534), 0);
     AnswerLease lease;
-    const auto covered = lease.cover(monotonic_now(), Node::set("10.7.0.100/24"));
+    const auto covered = lease.cover(Node::set("10.7.0.100/24"));
     ASSERT_FALSE(covered);
     EXPECT_THAT(covered.error(), HasSubstr("CAP_NET_ADMIN"));
-    lease.renew(monotonic_now());
   });
 }
 
