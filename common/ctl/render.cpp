@@ -248,10 +248,8 @@ std::string render_states(const json::object& both) {
 }
 
 std::string render_event(const json::value& event) {
-  std::string text = text_at(event, "at") + " " + text_at(event, "level") + " " + text_at(event, "router") + " " +
-                     text_at(event, "event") + ": ";
-  if (member(event, "from").is_string()) text += text_at(event, "from") + " → " + text_at(event, "to") + ": ";
-  return text + text_at(event, "text") + "\n";
+  return text_at(event, "at") + " " + text_at(event, "level") + " " + text_at(event, "router") + " " +
+         text_at(event, "event") + ": " + text_at(event, "text") + "\n";
 }
 
 std::string render_events(const json::value& events, std::size_t last) {

@@ -164,7 +164,7 @@ TEST(Commands, FollowingEventsPrintsThemAndSaysWhenTheyEnd) {
   Node node;
   ControlResponse events{200, "application/x-ndjson",
                          R"({"at":"T","level":"info","router":"web/ipv4",)"
-                         R"("event":"state","from":"backup","to":"active","text":"silence"})"
+                         R"("event":"state","text":"backup → active: silence"})"
                          "\nnonsense\n"};
   events.stream = std::make_shared<ControlStream>();
   events.stream->end();
