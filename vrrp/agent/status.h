@@ -73,8 +73,9 @@ struct Status {
   std::vector<CheckStatus> checks;
   std::vector<PathStatus> paths;  // to the peer; none in RFC mode
   std::vector<std::pair<std::string, std::uint64_t>>
-      counters;                       // of the agent as a whole: datagrams for no router, …
-  std::vector<std::string> warnings;  // what an operator should look at
+      counters;                                     // of the agent as a whole: datagrams for no router, …
+  std::vector<std::string> warnings;                // what an operator should look at
+  std::optional<TimePoint> started = std::nullopt;  // since when the counters count
 };
 
 // A change of role, for whoever is to be told of it: GET /events and the notify program.

@@ -143,6 +143,11 @@ void Control::add(const JournalEntry& entry, const Clocks& clocks) {
   for (const auto& follower : followers_) follower->write(events_.last_line());
 }
 
+void Control::end_streams() {
+  for (const auto& follower : followers_) follower->end();
+  followers_.clear();
+}
+
 ControlResponse Control::status(const Query&) { return {200, "application/json", operations_.status()}; }
 
 ControlResponse Control::metrics(const Query&) {

@@ -44,6 +44,8 @@ class Control {
   ControlResponse answer(const ControlRequest& request);
   // For GET /events, in the order of the journal.
   void add(const JournalEntry& entry, const Clocks& clocks);
+  // Nothing more will come.
+  void end_streams();
 
  private:
   class Query;

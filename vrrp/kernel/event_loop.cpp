@@ -36,6 +36,9 @@ using boost::system::error_code;
 // is no hang.
 constexpr Duration kTakeApartMax = std::chrono::seconds(5);
 
+// After the last turn those who follow the events are sent the end; nobody else can keep us by it.
+constexpr int kFarewellHandlers = 1000;
+
 // What only a new start can change.
 ConfigErrors fixed_settings_that_differ(const Config& running, const Config& wanted, const std::string& file) {
   ConfigErrors errors;
@@ -178,6 +181,8 @@ class EventLoop : private Operations {
   std::vector<CheckResult> check_results_;  // for the next turn
   std::optional<TimePoint> stop_by_;
   int stop_signals_ = 0;
+  bool is_over_ = false;
+  TimePoint started_;
   TimePoint beat_at_;
   TimePoint armed_for_;
   std::string told_status_;
@@ -233,11 +238,13 @@ Expected<void, std::string> EventLoop::run() {
   wait_for_signal();
   for (int fd : {host_->sockets().poll_fd(), monitor_->poll_fd(), gate_->poll_fd()}) watch(fd);
   watch_parent();
-  beat_at_ = armed_for_ = now;
+  beat_at_ = armed_for_ = started_ = now;
   turn();
   link_.ready();
   log::info("started node=" + config_.node + " virtual_routers=" + std::to_string(config_.virtual_routers.size()));
   io_.run();
+  io_.restart();
+  for (int left = kFarewellHandlers; left > 0 && io_.poll_one() > 0;) --left;
   return {};
 }
 
@@ -249,7 +256,7 @@ void EventLoop::watch(int fd) {
 
 void EventLoop::wait(asio::posix::stream_descriptor& descriptor) {
   descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [this, &descriptor](error_code error) {
-    if (error) return;
+    if (error || is_over_) return;
     wait(descriptor);
     turn();
   });
@@ -282,6 +289,7 @@ void EventLoop::wait_for_signal() {
 }
 
 void EventLoop::turn() {
+  if (is_over_) return;
   TimePoint now = monotonic_now();
   if (now >= armed_for_) lag_.add(now - armed_for_);
 
@@ -311,6 +319,8 @@ void EventLoop::turn() {
     link_.set_hang_timeout(kTakeApartMax);
     host_->stop_draining();
     log::info("stopped");
+    control_.end_streams();
+    is_over_ = true;
     io_.stop();
     return;
   }
@@ -545,6 +555,7 @@ ConfigErrors EventLoop::load_again() {
 
 Status EventLoop::current_status(TimePoint now) const {
   Status status = agent_->status(now);
+  status.started = started_;
   auto& warnings = status.warnings;
   warnings.insert(warnings.end(), start_warnings_.begin(), start_warnings_.end());
   warnings.insert(warnings.end(), refused_reload_.begin(), refused_reload_.end());

@@ -134,6 +134,7 @@ std::string rfc3339(WallTime time) {
 std::string status_json(const Status& status, const Clocks& clocks) {
   json::object object;
   object["node"] = status.node;
+  if (status.started) object["started"] = rfc3339(clocks.at(*status.started));
   json::array routers;
   for (const RouterStatus& router : status.routers) routers.push_back(router_object(router, clocks));
   object["routers"] = std::move(routers);
@@ -236,6 +237,12 @@ std::string metrics_text(const Status& status, const LoopLag& lag, const std::ve
 
   out.family("vipair_vrrp_info", "gauge", "The agent's node and version; always 1.");
   out.sample({{"node", status.node}, {"version", VIPAIR_VERSION}}, 1);
+
+  if (status.started) {
+    const auto since_epoch = clocks.at(*status.started).time_since_epoch();
+    out.family("vipair_vrrp_start_time_seconds", "gauge", "Since when the counters count, in seconds since 1970.");
+    out.sample({}, std::chrono::duration<double>(since_epoch).count());
+  }
 
   out.family("vipair_vrrp_state", "gauge", "1 for the state a virtual router is in, 0 for the others.");
   for (std::size_t i = 0; i < status.routers.size(); ++i) {

@@ -144,6 +144,14 @@ TEST_F(ControlTest, FollowersThatWentAreForgotten) {
   EXPECT_EQ(gone.stream->take(), "");
 }
 
+TEST_F(ControlTest, EndOfTheAgentEndsTheStreams) {
+  const ControlResponse follower = ask("GET", "/events", "follow=1");
+  happen("last");
+  control.end_streams();
+  EXPECT_TRUE(follower.stream->has_ended());
+  EXPECT_THAT(follower.stream->take(), HasSubstr("last"));
+}
+
 TEST_F(ControlTest, FollowerTooSlowIsTold) {
   const ControlResponse slow = ask("GET", "/events", "follow=1");
   for (int i = 0; i < 2000 && !slow.stream->has_ended(); ++i) happen(std::string(1000, 'x'));

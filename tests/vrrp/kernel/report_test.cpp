@@ -78,6 +78,13 @@ TEST(Report, StatusHasThePublishedShape) {
             R"("warnings":["look here"],"counters":{"ip_ttl_errors":3}})");
 }
 
+TEST(Report, StartIsToldInStatusAndMetrics) {
+  Status started = status();
+  started.started = kClocks.now - 1s;
+  EXPECT_THAT(status_json(started, kClocks), HasSubstr(R"("started":"2026-11-20T04:59:59.123Z")"));
+  EXPECT_THAT(metrics_text(started, {}, {}, kClocks), HasSubstr("vipair_vrrp_start_time_seconds 1795150799.123"));
+}
+
 TEST(Report, RefusedReloadListsItsErrors) {
   EXPECT_EQ(errors_json({{"node.conf", 7, "node", "is \"bad\""}}),
             R"({"reloaded":false,"errors":["node.conf:7: node: is \"bad\""]})");
