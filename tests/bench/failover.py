@@ -52,7 +52,7 @@ class Pair:
             self.start(node)
             if node is self.lab.a:
                 self.wait_holder(node)
-        self.wait_settled(self.lab.a)
+        self.wait_settled()
         wait_for("the pair answers HTTP", lambda: can_connect(self.lab.client, VIP, 80))
 
     def wait_holder(self, node) -> None:
@@ -63,12 +63,11 @@ class Pair:
         [node] = [node for node in self.lab.nodes if node.holds(VIP)]
         return node
 
-    def wait_settled(self, active) -> None:
-        """One holds, the other is ready to take over."""
-        other = self.lab.other(active)
-        wait_for(f"{active.name} alone holds {VIP}", lambda: active.holds(VIP) and not other.holds(VIP), TAKEOVER_MAX,
-                 show=lambda: {n.name: n.addresses("eth0") for n in self.lab.nodes})
-        self.wait_ready(other)
+    def wait_settled(self) -> None:
+        """One holds, whichever it is, and the other is ready to take over."""
+        wait_for(f"one node alone holds {VIP}", lambda: sum(node.holds(VIP) for node in self.lab.nodes) == 1,
+                 TAKEOVER_MAX, show=lambda: {n.name: n.addresses("eth0") for n in self.lab.nodes})
+        self.wait_ready(self.lab.other(self.holder()))
 
     # ---- the faults: hurt(node), then heal(node) ---------------------------------------------
 
@@ -319,7 +318,7 @@ def trials(kind, interval_ms: int, fault: Fault, count: int) -> list:
                         "failed": http["failed"], "requests": http["requests"],
                         "calm_ms": calm[0]["gap_ms"] if fault.hook != "nothing" else 0.0})
         getattr(pair, f"heal_{fault.hook}")(active)
-        pair.wait_settled(other)
+        pair.wait_settled()
     return results
 
 
