@@ -20,6 +20,7 @@
 #include "vrrp/agent/agent.h"
 #include "vrrp/kernel/checks.h"
 #include "vrrp/kernel/control.h"
+#include "vrrp/kernel/doctor.h"
 #include "vrrp/kernel/gate.h"
 #include "vrrp/kernel/hmac.h"
 #include "vrrp/kernel/monitor.h"
@@ -141,6 +142,7 @@ class EventLoop : private Operations {
   void drain(bool force, Done done) override;
   void undrain(Done done) override;
   void doctor(std::function<void(std::string)> done) override;
+  Doctor::Chart chart();
   void turn_soon() {
     asio::post(io_, [this] { turn(); });
   }
@@ -167,6 +169,7 @@ class EventLoop : private Operations {
                  }};
   Notifier notifier_{io_};
   Control control_{*this};
+  Doctor doctor_{io_, {[] {}, [this] { return chart(); }}};
   std::unique_ptr<ControlServer> control_server_;
 
   std::map<std::string, std::set<IpFamily>> spoken_on_;             // by the configuration
@@ -188,6 +191,7 @@ class EventLoop : private Operations {
   std::string told_status_;
   std::vector<std::string> refused_reload_;
   std::string notify_error_;
+  std::string relay_error_;  // why connections cannot be relayed
   bool monitor_failed_ = false;
   bool has_unused_interfaces_ = false;
   std::optional<std::uint64_t> seen_version_;
@@ -222,6 +226,7 @@ Expected<void, std::string> EventLoop::run() {
       const std::string text = "a planned move will break connections, they cannot be relayed: " + relay.error();
       log::warn(text);
       start_warnings_.push_back(text);
+      relay_error_ = relay.error();
     }
   }
   auto monitor = Monitor::open();
@@ -645,7 +650,20 @@ void EventLoop::undrain(Done done) {
   done({});
 }
 
-void EventLoop::doctor(std::function<void(std::string)> done) { done("[]"); }
+void EventLoop::doctor(std::function<void(std::string)> done) {
+  doctor_.examine(
+      [done = std::move(done)](const std::vector<Finding>& findings) { done(findings_json(findings)); });
+}
+
+Doctor::Chart EventLoop::chart() {
+  Doctor::Chart chart;
+  chart.config = config_;
+  chart.status = current_status(monotonic_now());
+  for (const auto& [name, info] : interfaces_)
+    if (info) chart.interfaces.push_back(*info);
+  chart.relay_error = relay_error_;
+  return chart;
+}
 
 }  // namespace
 
