@@ -89,3 +89,38 @@ def test_what_is_asked_wrongly_is_explained(test):
                                    ("POST", "/handover?router=nobody", 409)):
         code, text = control(lab.a.vrrp_socket, method, target)
         assert code == status and json.loads(text)["error"], f"{method} {target}: {code} {text}"
+
+
+@time_limit(90)
+def test_handover_moves_and_stays(test):
+    lab = Lab()
+    lab.start_pair()
+    traffic = lab.traffic(rate=500)
+    refused = ctl(lab.b, "handover", status=1)
+    assert "nothing to hand over" in refused, refused
+    assert "handed over" in ctl(lab.a, "handover", "web")
+    lab.wait_active(lab.b)
+    lab.wait_held_by(lab.b)
+    lab.wait_backup(lab.a)
+    assert traffic.lap()["failed"] == 0
+    assert json.loads(ctl(lab.b, "handover", "--json")) == {"handed_over": True}
+    lab.wait_active(lab.a)
+
+
+@time_limit(90)
+def test_drain_is_kept_until_undrain(test):
+    lab = Lab()
+    lab.start_pair()
+    ctl(lab.a, "drain")
+    lab.wait_held_by(lab.b)
+    assert "drained" in ctl(lab.a, "status"), ctl(lab.a, "status")
+    assert "the peer" in ctl(lab.b, "drain", status=1), "both nodes at once would serve nobody"
+    lab.a.agent.stop()
+    lab.a.start_agent()
+    wait_for("the agent is back", lab.a.status)
+    assert lab.a.status()["drained"] and lab.a.states() == ["fault"], lab.a.status()
+    ctl(lab.a, "undrain")
+    lab.wait_backup(lab.a)
+    assert not lab.a.status()["drained"]
+    lab.b.agent.stop()
+    lab.wait_active(lab.a)

@@ -21,6 +21,7 @@
 #include "vrrp/kernel/checks.h"
 #include "vrrp/kernel/control.h"
 #include "vrrp/kernel/doctor.h"
+#include "vrrp/kernel/drain_flag.h"
 #include "vrrp/kernel/gate.h"
 #include "vrrp/kernel/hmac.h"
 #include "vrrp/kernel/monitor.h"
@@ -36,6 +37,9 @@ using boost::system::error_code;
 // Nothing turns after the last turn: the kernel may take its time (RCU) to close the sockets of a relay, and that
 // is no hang.
 constexpr Duration kTakeApartMax = std::chrono::seconds(5);
+
+// A move that is not over by then did not happen: the agent itself waits for the peer a second at most.
+constexpr Duration kMoveMax = std::chrono::seconds(10);
 
 // After the last turn those who follow the events are sent the end; nobody else can keep us by it.
 constexpr int kFarewellHandlers = 1000;
@@ -104,7 +108,8 @@ class EventLoop : private Operations {
         start_warnings_(std::move(options.warnings)),
         drain_time_max_(options.drain_time_max),
         timer_(io_),
-        signals_(io_) {}
+        signals_(io_),
+        drain_flag_(config_.control_socket + ".drained") {}
 
   Expected<void, std::string> run();
 
@@ -142,6 +147,7 @@ class EventLoop : private Operations {
   void drain(bool force, Done done) override;
   void undrain(Done done) override;
   void doctor(std::function<void(std::string)> done) override;
+  void finish_moves(TimePoint now);
   Doctor::Chart chart();
   void turn_soon() {
     asio::post(io_, [this] { turn(); });
@@ -168,6 +174,13 @@ class EventLoop : private Operations {
                    on_check_result(name, success, std::move(reason));
                  }};
   Notifier notifier_{io_};
+  struct Move {  // a handover or drain that waits for the peer
+    TimePoint began;
+    Done done;
+  };
+  std::vector<Move> moves_;
+  DrainFlag drain_flag_;
+  std::string drain_warning_;  // why the drain will not be remembered
   Control control_{*this};
   Doctor doctor_{io_, {[] {}, [this] { return chart(); }}};
   std::unique_ptr<ControlServer> control_server_;
@@ -235,6 +248,7 @@ Expected<void, std::string> EventLoop::run() {
 
   const TimePoint now = monotonic_now();
   agent_ = std::make_unique<Agent>(config_, *host_, now, PairIdentity{random_epoch(), hmac_sha256});
+  if (drain_flag_.is_set()) (void)agent_->drain(now, true);
   use(config_);
   follow_interfaces(now);
   use_checks_and_notify(config_);
@@ -314,6 +328,7 @@ void EventLoop::turn() {
   host_->on_time(now);
   agent_->on_wall_clock(now, wall_now());
   agent_->on_time(now);
+  finish_moves(now);
   leave_unused_interfaces(now);
   tell(now);
 
@@ -566,6 +581,8 @@ Status EventLoop::current_status(TimePoint now) const {
   warnings.insert(warnings.end(), refused_reload_.begin(), refused_reload_.end());
   for (const auto& [name, why] : deaf_) warnings.push_back(why);
   if (!notify_error_.empty()) warnings.push_back(notify_error_);
+  if (status.drained) warnings.push_back("this node is drained: it takes no addresses until `vipairctl undrain`");
+  if (!drain_warning_.empty()) warnings.push_back(drain_warning_);
   const InterfaceTable& table = monitor_->table();
   for (const VirtualRouterConfig& router : config_.virtual_routers) {
     for (const IpAddress& peer : peers_of(config_, router)) {
@@ -633,21 +650,60 @@ std::string EventLoop::plan() { return "{}"; }
 void EventLoop::handover(const std::optional<std::string>& router, Done done) {
   const auto routers = agent_->may_hand_over(monotonic_now(), router);
   if (!routers) return done(Unexpected{routers.error()});
-  before_release(*routers, "handover", "an operator asked for a handover",
-                 [this, router, done = std::move(done)] { done(agent_->handover(monotonic_now(), router)); });
+  before_release(*routers, "handover", "an operator asked for a handover", [this, router, done = std::move(done)] {
+    const TimePoint now = monotonic_now();
+    if (auto begun = agent_->handover(now, router); !begun) return done(begun);
+    moves_.push_back({now, done});
+    turn_soon();
+  });
 }
 
 void EventLoop::drain(bool force, Done done) {
   const auto routers = agent_->may_drain(monotonic_now(), force);
   if (!routers) return done(Unexpected{routers.error()});
-  before_release(*routers, "drained", "an operator drains this node",
-                 [this, force, done = std::move(done)] { done(agent_->drain(monotonic_now(), force)); });
+  before_release(*routers, "drained", "an operator drains this node", [this, force, done = std::move(done)] {
+    const TimePoint now = monotonic_now();
+    if (auto begun = agent_->drain(now, force); !begun) return done(begun);
+    drain_warning_.clear();
+    if (auto kept = drain_flag_.set(rfc3339(wall_now())); !kept)
+      drain_warning_ = "the drain will not outlive the agent: " + kept.error();
+    moves_.push_back({now, done});
+    turn_soon();
+  });
 }
 
 void EventLoop::undrain(Done done) {
+  // first, so that what is told to be over cannot come back
+  if (auto cleared = drain_flag_.clear(); !cleared) return done(Unexpected{cleared.error()});
+  drain_warning_.clear();
   agent_->undrain(monotonic_now());
   turn_soon();
   done({});
+}
+
+// A move is over when nothing waits for the peer any more; whether it took over shows in what is Active here.
+void EventLoop::finish_moves(TimePoint now) {
+  if (moves_.empty()) return;
+  const auto has_left = [](const RouterStatus& router) { return router.state != "yielding"; };
+  const Status status = agent_->status(now);
+  const bool is_over = std::all_of(status.routers.begin(), status.routers.end(), has_left);
+  std::vector<Move> left;
+  for (Move& move : moves_) {
+    if (!is_over && now < move.began + kMoveMax) {
+      left.push_back(std::move(move));
+      continue;
+    }
+    const auto returned = std::find_if(
+        status.routers.begin(), status.routers.end(),
+        [&](const RouterStatus& router) { return router.state == "active" && router.since >= move.began; });
+    if (returned != status.routers.end())
+      move.done(Unexpected{returned->name + ": nobody took over, this node is Active again"});
+    else if (!is_over)
+      move.done(Unexpected{std::string("it takes too long; see the events")});
+    else
+      move.done({});
+  }
+  moves_ = std::move(left);
 }
 
 void EventLoop::doctor(std::function<void(std::string)> done) {

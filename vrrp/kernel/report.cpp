@@ -135,6 +135,7 @@ std::string status_json(const Status& status, const Clocks& clocks) {
   json::object object;
   object["node"] = status.node;
   if (status.started) object["started"] = rfc3339(clocks.at(*status.started));
+  object["drained"] = status.drained;
   json::array routers;
   for (const RouterStatus& router : status.routers) routers.push_back(router_object(router, clocks));
   object["routers"] = std::move(routers);
@@ -292,6 +293,8 @@ std::string metrics_text(const Status& status, const LoopLag& lag, const std::ve
   out.family("vipair_vrrp_path_heard", "gauge", "1 when the peer is heard over the path.");
   for (const PathStatus& path : status.paths)
     out.sample({{"interface", path.interface}, {"peer", path.peer}}, path.is_heard ? 1 : 0);
+  out.family("vipair_vrrp_drained", "gauge", "1 while an operator keeps this node empty.");
+  out.sample({}, status.drained ? 1 : 0);
   out.family("vipair_vrrp_warnings", "gauge", "Number of warnings in the status.");
   out.sample({}, static_cast<double>(status.warnings.size()));
   out.family("vipair_vrrp_loop_lag_seconds", "gauge", "How late the loop handled its last timer.");

@@ -154,6 +154,42 @@ TEST(EventLoop, AnswersWhatItDoesNotKnowWithTheRightStatus) {
   });
 }
 
+TEST(EventLoop, DrainOutlivesTheProcess) {
+  in_new_network([] {
+    Daemon daemon;
+    daemon.start();
+    ASSERT_TRUE(daemon.becomes("active"));
+    const ControlResponse refused = daemon.ask("POST", "/drain");
+    EXPECT_EQ(refused.status, 409) << "nobody would take over";
+    EXPECT_THAT(refused.body, HasSubstr("error"));
+    EXPECT_EQ(daemon.ask("POST", "/undrain").status, 200) << "harmless";
+    EXPECT_EQ(daemon.ask("POST", "/drain?force=1").body, R"({"drained":true})");
+    EXPECT_TRUE(daemon.becomes("fault"));
+    EXPECT_FALSE(Daemon::holds());
+    EXPECT_THAT(daemon.ask("GET", "/status").body, HasSubstr("this node is drained"));
+    daemon.signal(SIGTERM);
+    EXPECT_EQ(daemon.exit_status(), 0);
+
+    daemon.start();
+    ASSERT_TRUE(daemon.becomes("fault"));
+    EXPECT_THAT(daemon.ask("GET", "/status").body, HasSubstr(R"("drained":true)"));
+    EXPECT_EQ(daemon.ask("POST", "/undrain").body, R"({"undrained":true})");
+    EXPECT_TRUE(daemon.becomes("active"));
+    EXPECT_FALSE(std::filesystem::exists(daemon.config.control_socket + ".drained"));
+  });
+}
+
+TEST(EventLoop, HandoverSaysWhyNot) {
+  in_new_network([] {
+    Daemon daemon;
+    daemon.start();
+    ASSERT_TRUE(daemon.becomes("active"));
+    ControlResponse refused = daemon.ask("POST", "/handover?router=nobody");
+    EXPECT_EQ(refused.status, 409);
+    EXPECT_EQ(refused.body, R"({"error":"no virtual router is named nobody"})");
+  });
+}
+
 TEST(EventLoop, StopsWhenTheSupervisorIsGone) {
   in_new_network([] {
     Daemon daemon;

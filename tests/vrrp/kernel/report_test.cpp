@@ -62,7 +62,7 @@ TEST(Report, TimeIsRfc3339WithMilliseconds) {
 
 TEST(Report, StatusHasThePublishedShape) {
   EXPECT_EQ(status_json(status(), kClocks),
-            R"({"node":"lb-a","routers":[)"
+            R"({"node":"lb-a","drained":false,"routers":[)"
             R"({"name":"web","interface":"eth0","vrid":51,"family":"ipv4","version":3,"state":"active",)"
             R"("reason":"active_down_timer","since":"2026-11-20T04:59:57.623Z","priority":200,)"
             R"("effective_priority":190,"faults":[],"addresses":["192.0.2.100/24"],)"
