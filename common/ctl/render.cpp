@@ -187,6 +187,11 @@ std::string render_vrrp_status(const json::value& status) {
   for (const json::value& check : array_at(status, "checks"))
     checks.add({text_at(check, "name"), text_at(check, "type"), up_of(check), text_at(check, "reason")});
   if (!checks.empty()) text += "\n" + checks.text();
+  Table paths({"PATH", "PEER", "HEARD", "HEARS US"});
+  for (const json::value& path : array_at(status, "paths"))
+    paths.add(
+        {text_at(path, "interface"), text_at(path, "peer"), text_at(path, "heard"), text_at(path, "hears_us")});
+  if (!paths.empty()) text += "\n" + paths.text();
   return text + warnings_of(status);
 }
 

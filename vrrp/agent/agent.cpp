@@ -478,7 +478,7 @@ bool Agent::is_stopped() const {
 
 void Agent::start_probe(TimePoint now) { impl_->link.start_probe(now); }
 
-std::vector<ProbeResult> Agent::probe_results() const { return impl_->link.probe_results(); }
+std::vector<PathProbe> Agent::probe_results() const { return impl_->link.probe_results(); }
 
 NodeRole Agent::role() const {
   const auto& routers = impl_->routers;

@@ -71,7 +71,7 @@ class Agent {
 
   // Asks the peer over each path whether it hears us; what came back so far.
   void start_probe(TimePoint now);
-  std::vector<ProbeResult> probe_results() const;
+  std::vector<PathProbe> probe_results() const;
 
   // active while any tracked instance holds its addresses: what the gate tells the proxy.
   NodeRole role() const;

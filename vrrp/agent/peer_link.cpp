@@ -341,7 +341,7 @@ void PeerLink::start_probe(TimePoint now) {
   probed_ = now;
   const Probe probe{++probe_nonce_};
   for (Path& path : paths_) {
-    path.probe = ProbeResult{};
+    path.probe = PathProbe{};
     path.probe->interface = path.config.interface;
     path.probe->peer = path.destination();
     path.probe->is_further = path.config.is_further;
@@ -352,8 +352,8 @@ void PeerLink::start_probe(TimePoint now) {
   }
 }
 
-std::vector<ProbeResult> PeerLink::probe_results() const {
-  std::vector<ProbeResult> results;
+std::vector<PathProbe> PeerLink::probe_results() const {
+  std::vector<PathProbe> results;
   for (const Path& path : paths_) {
     if (path.probe) results.push_back(*path.probe);
   }
@@ -373,7 +373,7 @@ void PeerLink::on_probe(TimePoint now, Path& path, const ReceivedPacket& packet,
 
 void PeerLink::on_probe_reply(TimePoint now, Path& path, const ProbeReply& reply) {
   if (!path.probe || reply.nonce != probe_nonce_) return;
-  ProbeResult& result = *path.probe;
+  PathProbe& result = *path.probe;
   (reply.was_multicast ? result.is_multicast_heard : result.is_heard) = true;
   result.peer_hears_us = reply.hears_you;
   result.peer_prefix_length = reply.prefix_length;

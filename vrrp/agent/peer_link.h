@@ -116,7 +116,7 @@ class PeerLink {
   // Asks the peer over every path, by unicast and where the virtual routers are by multicast as well; each probe
   // forgets the results of the one before.
   void start_probe(TimePoint now);
-  std::vector<ProbeResult> probe_results() const;
+  std::vector<PathProbe> probe_results() const;
 
   void add_to(Status& status, TimePoint now) const;
 
@@ -129,7 +129,7 @@ class PeerLink {
     bool is_told_lost = false;
     bool hears_us = false;
     std::uint64_t received = 0, sent = 0, send_errors = 0;
-    std::optional<ProbeResult> probe;
+    std::optional<PathProbe> probe;
 
     std::optional<IpAddress> source() const;
     IpAddress destination() const { return config.peer.value_or(multicast_group(config.family)); }

@@ -53,7 +53,7 @@ struct PathStatus {
 };
 
 // What a probe of one path brought.
-struct ProbeResult {
+struct PathProbe {
   std::string interface;
   IpAddress peer;
   bool is_further = false;

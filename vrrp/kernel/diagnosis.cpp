@@ -12,6 +12,8 @@ namespace vipair::vrrp {
 namespace {
 
 constexpr Duration kClockOffsetMax = std::chrono::seconds(2);
+constexpr const char* kMulticastAdvice =
+    "look at the switch's IGMP/MLD snooping and at firewalls for 224.0.0.18 and ff02::12; or set unicast = true";
 constexpr int kArpIgnoreAll = 8;  // answers no ARP request at all
 
 std::uint64_t counter(const std::vector<std::pair<std::string, std::uint64_t>>& counters, std::string_view name) {
@@ -237,6 +239,11 @@ class Diagnosis {
     const bool resolves = std::any_of(answers.begin(), answers.end(), [&](const LinkListener::Answer& answer) {
       return answer.address == path.peer;
     });
+    if (path.peer.is_multicast()) {
+      if (path.probes_sent > 0 && path.probes_answered == 0)
+        add("multicast filtered", "nobody answers " + count + " to the group " + where, kMulticastAdvice);
+      return;
+    }
     if (path.probes_sent > 0 && path.probes_answered == 0) {
       if (path.peer_is_heard)
         add("firewall", count + " to " + where + " were answered, though it is heard: what this node sends is lost",
@@ -256,9 +263,7 @@ class Diagnosis {
       add("loss", count + " to " + where + " were answered",
           "look for errors and drops: ip -s link, the switch's port");
     if (path.multicast_needed && !path.multicast_answered && path.probes_answered > 0)
-      add("multicast filtered", where + " answers by unicast, and not to the VRRP group",
-          "look at the switch's IGMP/MLD snooping and at firewalls for 224.0.0.18 and ff02::12; or set unicast = "
-          "true");
+      add("multicast filtered", where + " answers by unicast, and not to the VRRP group", kMulticastAdvice);
   }
 
   void symptom(const Symptom& symptom) {

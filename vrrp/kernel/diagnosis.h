@@ -33,7 +33,6 @@ struct PathEvidence {
   bool multicast_needed = false;  // the group is used, and was probed
   bool multicast_answered = false;
   bool peer_is_heard = false;            // anything from it arrived lately
-  bool hears_us = false;                 // as the peer says
   std::optional<Duration> clock_offset;  // the peer's wall clock minus ours
 };
 

@@ -12,13 +12,15 @@
 namespace vipair::vrrp {
 namespace {
 
-constexpr Duration kAskAgain = std::chrono::milliseconds(500);  // the first question may be lost
-
 // Of /proc/sys/net; `otherwise` where there is none.
 int setting(const std::string& path, int otherwise) {
   int value = otherwise;
   std::ifstream(("/proc/sys/net/" + path).c_str()) >> value;
   return value;
+}
+
+bool can_ask(const InterfaceInfo& interface, const IpAddress& address) {
+  return address.is_v4() || interface.link_local_v6.has_value();
 }
 
 // "CapEff:\t00000000a80425fb": what follows the name; empty when there is none.
@@ -50,13 +52,16 @@ void Doctor::examine(Done done) {
   const Chart chart = patient_.chart();
   before_ = chart.status;
   beds_.clear();
+  paths_.clear();
+  patient_.start_probing();  // tells which paths there are; their first results count from the first round on
+  paths_ = patient_.probed();
+  for (PathEvidence& path : paths_) path.probes_sent = path.probes_answered = 0;
   for (const InterfaceInfo& info : chart.interfaces) lay_down(chart, info);
-  patient_.start_probing();
   Duration longest{};
   for (const VirtualRouterConfig& router : chart.config.virtual_routers)
     longest = std::max<Duration>(longest, router.advertisement_interval);
-  left_ = std::clamp<Duration>(longest * 3 / 2, kExaminationMin, kExaminationMax) - kAskAgain;
-  wait(kAskAgain, &Doctor::ask_again);
+  rounds_left_ = static_cast<int>(std::clamp<Duration>(longest * 3 / 2, kExaminationMin, kExaminationMax) / kRound);
+  begin_round();
 }
 
 void Doctor::lay_down(const Chart& chart, const InterfaceInfo& info) {
@@ -69,8 +74,8 @@ void Doctor::lay_down(const Chart& chart, const InterfaceInfo& info) {
     for (const IpPrefix& prefix : instance.addresses())
       if (evidence.asked.size() < kAskedMax) evidence.asked.insert(prefix.address);
   }
-  for (const PathEvidence& path : chart.paths)
-    if (path.interface == info.name) evidence.asked.insert(path.peer);
+  for (const PathEvidence& path : paths_)
+    if (path.interface == info.name && !path.peer.is_multicast()) evidence.asked.insert(path.peer);
   evidence.ipv6_is_disabled = setting("ipv6/conf/" + info.name + "/disable_ipv6", 1) != 0;
   evidence.arp_ignore =
       std::max(setting("ipv4/conf/all/arp_ignore", 0), setting("ipv4/conf/" + info.name + "/arp_ignore", 0));
@@ -84,21 +89,34 @@ void Doctor::lay_down(const Chart& chart, const InterfaceInfo& info) {
       evidence.listen_error = listener.error();
   }
   for (auto it = evidence.asked.begin(); it != evidence.asked.end();)
-    it = bed.listener && bed.listener->ask(*it) ? std::next(it) : evidence.asked.erase(it);
+    it = bed.listener && can_ask(info, *it) ? std::next(it) : evidence.asked.erase(it);
 }
 
-void Doctor::wait(Duration duration, void (Doctor::*next)()) {
-  timer_.expires_after(duration);
-  timer_.async_wait([this, next](boost::system::error_code error) {
-    if (!error) (this->*next)();
-  });
-}
-
-void Doctor::ask_again() {
+// What is asked once may be lost once.
+void Doctor::begin_round() {
   for (Bed& bed : beds_)
     for (const IpAddress& address : bed.evidence.asked)
       (void)bed.listener->ask(address);  // none without a listener
-  wait(left_, &Doctor::conclude);
+  patient_.start_probing();
+  timer_.expires_after(kRound);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) end_round();
+  });
+}
+
+void Doctor::end_round() {
+  const std::vector<PathEvidence> round = patient_.probed();
+  for (std::size_t i = 0; i < paths_.size() && i < round.size(); ++i) {
+    PathEvidence& sum = paths_[i];
+    const PathEvidence seen = round[i];
+    const int sent = sum.probes_sent + seen.probes_sent, answered = sum.probes_answered + seen.probes_answered;
+    const bool multicast = sum.multicast_answered || seen.multicast_answered;
+    if (seen.probes_answered > 0 || sum.probes_answered == 0) sum = seen;
+    sum.probes_sent = sent;
+    sum.probes_answered = answered;
+    sum.multicast_answered = multicast;
+  }
+  --rounds_left_ > 0 ? begin_round() : conclude();
 }
 
 void Doctor::conclude() {
@@ -108,7 +126,7 @@ void Doctor::conclude() {
   evidence.config = std::move(chart.config);
   evidence.before = std::move(before_);
   evidence.after = std::move(chart.status);
-  evidence.paths = std::move(chart.paths);
+  evidence.paths = std::move(paths_);
   evidence.relay_error = std::move(chart.relay_error);
   for (Bed& bed : beds_) {
     if (bed.listener) bed.evidence.heard = bed.listener->take();

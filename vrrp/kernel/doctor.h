@@ -20,6 +20,7 @@ class Doctor {
  public:
   static constexpr Duration kExaminationMin = std::chrono::milliseconds(1500);
   static constexpr Duration kExaminationMax = std::chrono::seconds(3);
+  static constexpr Duration kRound = std::chrono::milliseconds(500);
   static constexpr std::size_t kAskedMax = 256;  // addresses of one interface
 
   // What the agent knows at a moment.
@@ -27,11 +28,11 @@ class Doctor {
     Config config;
     Status status;
     std::vector<InterfaceInfo> interfaces;
-    std::vector<PathEvidence> paths;  // with what came back since the last probing began
     std::string relay_error;
   };
   struct Patient {
-    std::function<void()> start_probing;
+    std::function<void()> start_probing;                // one probe over each path
+    std::function<std::vector<PathEvidence>()> probed;  // what came back since, path by path
     std::function<Chart()> chart;
   };
   using Done = std::function<void(const std::vector<Finding>&)>;
@@ -46,16 +47,17 @@ class Doctor {
     std::optional<LinkListener> listener;
   };
   void lay_down(const Chart& chart, const InterfaceInfo& info);
-  void ask_again();
-  void wait(Duration duration, void (Doctor::*next)());
+  void begin_round();
+  void end_round();
   void conclude();
 
   Patient patient_;
   boost::asio::steady_timer timer_;
   std::vector<Done> waiting_;
-  Duration left_{};
+  int rounds_left_ = 0;
   Status before_;
   std::vector<Bed> beds_;
+  std::vector<PathEvidence> paths_;
 };
 
 // Of this process, against what the configuration wants.

@@ -18,6 +18,7 @@
 #include "common/runtime/control_socket.h"
 #include "common/runtime/log.h"
 #include "vrrp/agent/agent.h"
+#include "vrrp/agent/instances.h"
 #include "vrrp/kernel/checks.h"
 #include "vrrp/kernel/control.h"
 #include "vrrp/kernel/doctor.h"
@@ -149,6 +150,7 @@ class EventLoop : private Operations {
   void doctor(std::function<void(std::string)> done) override;
   void finish_moves(TimePoint now);
   Doctor::Chart chart();
+  std::vector<PathEvidence> probed();
   void turn_soon() {
     asio::post(io_, [this] { turn(); });
   }
@@ -182,7 +184,9 @@ class EventLoop : private Operations {
   DrainFlag drain_flag_;
   std::string drain_warning_;  // why the drain will not be remembered
   Control control_{*this};
-  Doctor doctor_{io_, {[] {}, [this] { return chart(); }}};
+  Doctor doctor_{
+      io_,
+      {[this] { agent_->start_probe(monotonic_now()); }, [this] { return probed(); }, [this] { return chart(); }}};
   std::unique_ptr<ControlServer> control_server_;
 
   std::map<std::string, std::set<IpFamily>> spoken_on_;             // by the configuration
@@ -312,6 +316,7 @@ void EventLoop::turn() {
   TimePoint now = monotonic_now();
   if (now >= armed_for_) lag_.add(now - armed_for_);
 
+  agent_->on_wall_clock(now, wall_now());
   follow_interfaces(now);
   host_->sockets().drain(
       [&](const DatagramInfo& info, ByteView message) { agent_->on_datagram(now, info, message); });
@@ -709,6 +714,34 @@ void EventLoop::finish_moves(TimePoint now) {
 void EventLoop::doctor(std::function<void(std::string)> done) {
   doctor_.examine(
       [done = std::move(done)](const std::vector<Finding>& findings) { done(findings_json(findings)); });
+}
+
+std::vector<PathEvidence> EventLoop::probed() {
+  std::vector<PathEvidence> paths;
+  const std::vector<InstanceConfig> instances = instances_of(config_);
+  const Status status = agent_->status(monotonic_now());
+  for (const PathProbe& probe : agent_->probe_results()) {
+    PathEvidence& path = paths.emplace_back();
+    path.interface = probe.interface;
+    path.peer = probe.peer;
+    const auto known = interfaces_.find(probe.interface);
+    if (probe.prefix_length > 0 && known != interfaces_.end() && known->second && known->second->primary_v4)
+      path.own = IpPrefix{*known->second->primary_v4, probe.prefix_length};
+    path.probes_sent = probe.is_sent ? 1 : 0;
+    path.probes_answered = probe.is_heard ? 1 : 0;
+    path.multicast_answered = probe.is_multicast_heard;
+    path.multicast_needed = probe.is_multicast_sent &&
+                            std::any_of(instances.begin(), instances.end(), [&](const InstanceConfig& instance) {
+                              return instance.key.interface == probe.interface &&
+                                     instance.key.family == probe.peer.family() && !instance.is_unicast;
+                            });
+    path.peer_is_heard = std::any_of(status.paths.begin(), status.paths.end(), [&](const PathStatus& each) {
+      return each.interface == probe.interface && each.is_heard;
+    });
+    if (probe.is_heard) path.clock_offset = probe.clock_ahead;
+    if (probe.peer_prefix_length > 0) path.peer_prefix_length = probe.peer_prefix_length;
+  }
+  return paths;
 }
 
 Doctor::Chart EventLoop::chart() {

@@ -287,12 +287,26 @@ std::string metrics_text(const Status& status, const LoopLag& lag, const std::ve
     out.sample({}, counter.value);
   }
 
+  auto path_gauge = [&](std::string_view name, std::string_view help, auto value_of) {
+    out.family(name, "gauge", help);
+    for (const PathStatus& path : status.paths)
+      out.sample({{"interface", path.interface}, {"peer", path.peer}}, value_of(path) ? 1 : 0);
+  };
+  path_gauge("vipair_vrrp_path_heard", "1 while the peer is heard over the path.",
+             [](const PathStatus& path) { return path.is_heard; });
+  path_gauge("vipair_vrrp_path_hears_us", "1 while the peer says that it hears this node over the path.",
+             [](const PathStatus& path) { return path.hears_us; });
+  for (std::size_t i = 0; !status.paths.empty() && i < status.paths.front().counters.size(); ++i) {
+    const std::string& name = status.paths.front().counters[i].first;
+    out.family("vipair_vrrp_path_" + name + "_total", "counter", "Counter " + name + " of a path to the peer.");
+    for (const PathStatus& path : status.paths)
+      if (i < path.counters.size())
+        out.sample({{"interface", path.interface}, {"peer", path.peer}}, path.counters[i].second);
+  }
+
   out.family("vipair_vrrp_check_up", "gauge", "1 when the check is up.");
   for (const CheckStatus& check : status.checks)
     out.sample({{"check", check.name}, {"type", check.type}}, check.up ? 1 : 0);
-  out.family("vipair_vrrp_path_heard", "gauge", "1 when the peer is heard over the path.");
-  for (const PathStatus& path : status.paths)
-    out.sample({{"interface", path.interface}, {"peer", path.peer}}, path.is_heard ? 1 : 0);
   out.family("vipair_vrrp_drained", "gauge", "1 while an operator keeps this node empty.");
   out.sample({}, status.drained ? 1 : 0);
   out.family("vipair_vrrp_warnings", "gauge", "Number of warnings in the status.");

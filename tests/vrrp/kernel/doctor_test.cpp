@@ -50,10 +50,23 @@ struct Ward {
     return chart;
   }
 
+  // The peer answers the first `answered` probes.
+  std::vector<PathEvidence> probed() const {
+    PathEvidence path;
+    path.interface = "eth0";
+    path.peer = *IpAddress::parse("192.0.2.11");
+    path.own = IpPrefix::parse("192.0.2.12/24");
+    path.probes_sent = 1;
+    path.probes_answered = probings - 1 <= answered ? 1 : 0;
+    path.peer_prefix_length = 24;
+    path.peer_is_heard = true;
+    return {path};
+  }
+
   // Each finding's name, separated by blanks.
   std::string examine(int askers = 1) {
     boost::asio::io_context io;
-    Doctor doctor(io, {[this] { ++probings; }, [this] { return chart(); }});
+    Doctor doctor(io, {[this] { ++probings; }, [this] { return probed(); }, [this] { return chart(); }});
     std::string names;
     for (int i = 0; i < askers; ++i)
       doctor.examine([&](const std::vector<Finding>& findings) {
@@ -66,7 +79,7 @@ struct Ward {
   }
 
   Namespace there;
-  int probings = 0, answers = 0, charts = 0, counter_step = 0;
+  int probings = 0, answered = 1000, answers = 0, charts = 0, counter_step = 0;
 };
 
 TEST(Doctor, FindsNothingWhereNothingIsWrong) {
@@ -74,7 +87,19 @@ TEST(Doctor, FindsNothingWhereNothingIsWrong) {
     Ward ward;
     EXPECT_EQ(ward.examine(3), "");
     EXPECT_EQ(ward.answers, 3) << "everybody who asked is answered";
-    EXPECT_EQ(ward.probings, 1) << "by one examination";
+    EXPECT_EQ(ward.probings, 1 + static_cast<int>(Doctor::kExaminationMin / Doctor::kRound))
+        << "by one examination";
+  });
+}
+
+TEST(Doctor, ProbesAreCountedOverTheRounds) {
+  in_new_network([] {
+    Ward ward;
+    ward.answered = 2;
+    EXPECT_EQ(ward.examine(), "loss");
+    ward.probings = 0;
+    ward.answered = -1;
+    EXPECT_EQ(ward.examine(), "firewall");
   });
 }
 

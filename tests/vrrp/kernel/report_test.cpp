@@ -78,6 +78,23 @@ TEST(Report, StatusHasThePublishedShape) {
             R"("warnings":["look here"],"counters":{"ip_ttl_errors":3}})");
 }
 
+TEST(Report, PathsAreToldInStatusAndMetrics) {
+  Status paths = status();
+  PathStatus path;
+  path.interface = "eth1";
+  path.peer = "198.51.100.12";
+  path.is_further = path.is_heard = true;
+  path.heard = kClocks.now - 30ms;
+  path.counters = {{"received", 8}};
+  paths.paths = {path};
+  EXPECT_THAT(status_json(paths, kClocks),
+              HasSubstr(R"("paths":[{"interface":"eth1","peer":"198.51.100.12","further":true,"heard":true,)"
+                        R"("hears_us":false,"heard_ms_ago":30,"counters":{"received":8}}])"));
+  const std::string metrics = metrics_text(paths, {}, {}, kClocks);
+  EXPECT_THAT(metrics, HasSubstr("vipair_vrrp_path_heard{interface=\"eth1\",peer=\"198.51.100.12\"} 1\n"));
+  EXPECT_THAT(metrics, HasSubstr("vipair_vrrp_path_received_total{interface=\"eth1\",peer=\"198.51.100.12\"} 8\n"));
+}
+
 TEST(Report, StartIsToldInStatusAndMetrics) {
   Status started = status();
   started.started = kClocks.now - 1s;
