@@ -316,7 +316,6 @@ void EventLoop::turn() {
   TimePoint now = monotonic_now();
   if (now >= armed_for_) lag_.add(now - armed_for_);
 
-  agent_->on_wall_clock(now, wall_now());
   follow_interfaces(now);
   host_->sockets().drain(
       [&](const DatagramInfo& info, ByteView message) { agent_->on_datagram(now, info, message); });
