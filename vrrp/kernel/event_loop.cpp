@@ -649,7 +649,7 @@ ConfigErrors EventLoop::reload() {
   return load_again();
 }
 
-std::string EventLoop::plan() { return "{}"; }
+std::string EventLoop::plan() { return plan_json(agent_->plan()); }
 
 void EventLoop::handover(const std::optional<std::string>& router, Done done) {
   const auto routers = agent_->may_hand_over(monotonic_now(), router);

@@ -113,6 +113,22 @@ void add_event(json::object& object, const JournalEntry& entry, const Clocks& cl
   }
 }
 
+const char* planned_name(PlannedActive active) {
+  switch (active) {
+    case PlannedActive::this_node:
+      return "this node";
+    case PlannedActive::peer:
+      return "peer";
+    case PlannedActive::unmoved:
+      return "as before";
+    case PlannedActive::nobody:
+      return "nobody";
+    case PlannedActive::unknown:
+      break;
+  }
+  return "unknown";
+}
+
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
@@ -154,6 +170,24 @@ std::string status_json(const Status& status, const Clocks& clocks) {
   object["paths"] = std::move(paths);
   object["warnings"] = strings(status.warnings);
   object["counters"] = counters_object(status.counters);
+  return json::serialize(object);
+}
+
+std::string plan_json(const std::vector<PlanRow>& plan) {
+  json::array rows;
+  for (const PlanRow& row : plan) {
+    std::string failing = row.is_node_down ? "the whole node" : row.failing.empty() ? "nothing" : "";
+    for (const std::string& check : row.failing) failing += (failing.empty() ? "" : ", ") + check;
+    json::object object;
+    object["group"] = row.group;
+    object["failing"] = failing;
+    object["here"] = planned_name(row.here);
+    object["there"] = planned_name(row.there);
+    object["everywhere"] = planned_name(row.everywhere);
+    rows.push_back(std::move(object));
+  }
+  json::object object;
+  object["rows"] = std::move(rows);
   return json::serialize(object);
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/base/time.h"
 #include "common/runtime/config_file.h"
+#include "vrrp/agent/plan.h"
 #include "vrrp/agent/status.h"
 
 namespace vipair::vrrp {
@@ -26,6 +27,8 @@ struct Clocks {
 };
 
 std::string status_json(const Status& status, const Clocks& clocks);
+std::string plan_json(
+    const std::vector<PlanRow>& plan);  // {"rows": [{"group", "failing", "here", "there", "everywhere"}]}
 std::string errors_json(const ConfigErrors& errors);
 
 // An entry of the journal: { cursor, at, level, router, event, text }, and of a change of role also { name, family,

@@ -208,4 +208,21 @@ TEST(Report, MetricsHaveEveryCounterOnceAndEveryStateOfEveryRouter) {
 }
 
 }  // namespace
+TEST(Report, PlanSaysWhoIsActiveWhereverItFails) {
+  PlanRow nothing;
+  nothing.group = "web";
+  nothing.here = nothing.there = nothing.everywhere = PlannedActive::this_node;
+  PlanRow both = nothing;
+  both.failing = {"gateway", "proxy"};
+  both.here = PlannedActive::peer;
+  both.everywhere = PlannedActive::nobody;
+  EXPECT_EQ(plan_json({nothing, both}),
+            R"({"rows":[{"group":"web","failing":"nothing","here":"this node","there":"this node",)"
+            R"("everywhere":"this node"},{"group":"web","failing":"gateway, proxy","here":"peer",)"
+            R"("there":"this node","everywhere":"nobody"}]})");
+  PlanRow down = nothing;
+  down.is_node_down = true;
+  EXPECT_NE(plan_json({down}).find(R"("failing":"the whole node")"), std::string::npos);
+}
+
 }  // namespace vipair::vrrp
