@@ -1,6 +1,6 @@
 // Every interleaving of two and of three routers on a LAN that may lose any message, with crashes, stops, starts,
-// failing claims and reloads at any moment: a breadth-first walk over all worlds that can be reached, with the
-// invariants checked at every step and, from every world, what becomes of it once nothing fails any more.
+// handovers, failing claims and reloads at any moment: a breadth-first walk over all worlds that can be reached,
+// with the invariants checked at every step and, from every world, what becomes of it once nothing fails any more.
 //
 // A message is delivered or lost in the instant in which it was sent, in any order; time moves when none is under
 // way. Times are relative to the world's now, so worlds that differ only in their age are one.
@@ -68,7 +68,7 @@ void normalize(World& world, TimePoint now) {
                    [](Initialize&) {},
                    [&](Backup& backup) {
                      shift(backup.active_down_at, by);
-                     shift(backup.preempt_at, by);
+                     if (backup.preempt_at != kNever) shift(backup.preempt_at, by);
                      backup.preempt_at = std::max(backup.preempt_at, kNow);
                      backup.outranked.reset();  // decides about relaying only
                    },
@@ -108,6 +108,7 @@ std::string key_of(const World& world) {
                    [&](const Yielding& yielding) {
                      put(yielding.until);
                      put(yielding.adver_at);
+                     key.push_back(yielding.returns ? 1 : 0);
                    },
                },
                node.state);
@@ -222,7 +223,10 @@ class Checker {
       return apply(world, at, ClaimFailed{}, now);
     }
     const bool was_active = std::holds_alternative<Active>(before);
-    if (was_active && std::holds_alternative<Shutdown>(event) && !resigned) violated("a stop sends no priority 0");
+    const bool must_resign = std::holds_alternative<Shutdown>(event) || std::holds_alternative<Handover>(event);
+    if (was_active && must_resign && !resigned) violated("a stop or a handover sends no priority 0");
+    if (!node.is_wanted && !was_active && std::holds_alternative<Active>(node.state))
+      violated("a router that was stopped becomes Active");
     const bool may_hold =
         std::holds_alternative<Active>(node.state) || std::holds_alternative<Yielding>(node.state);
     if (node.holds != may_hold)
@@ -291,7 +295,11 @@ class Checker {
     } else {
       branch(world, at, Shutdown{}, "stops", [at](World& next) { next.nodes[at].is_wanted = false; });
     }
-    if (std::holds_alternative<Active>(node.state)) branch(world, at, AddressLost{}, "loses an address");
+    if (std::holds_alternative<Active>(node.state)) {
+      branch(world, at, AddressLost{}, "loses an address");
+      // of three it is left out: too many worlds, and the third one is just another one who can take over
+      if (world.nodes.size() == 2) branch(world, at, Handover{Reason::handover}, "hands over");
+    }
     if (setting_.routers[at].size() > 1) {
       branch(world, at, ParametersChanged{}, "reloads", [&, at](World& next) {
         std::uint8_t& variant = next.nodes[at].variant;
@@ -350,6 +358,8 @@ class Checker {
     for (const Node& node : world.nodes) {
       active += std::holds_alternative<Active>(node.state) ? 1 : 0;
       holding += node.holds ? 1 : 0;
+      if (std::holds_alternative<Initialize>(node.state))
+        return violated("a router that could takes no part: " + describe(world));
     }
     if (active != 1 || holding != 1) {
       violated(std::to_string(active) + " routers are Active and " + std::to_string(holding) +
@@ -536,6 +546,22 @@ std::vector<Mutant> mutants() {
              std::holds_alternative<Active>(t.next)) {
            t.next = before;
          }
+       }},
+      {"a handover gives the addresses up at once", "or lacks them",
+       [](const State&, const Event& event, TimePoint, Transition& t) {
+         const bool hands_over = std::holds_alternative<Handover>(event) && !t.actions.empty();
+         if (hands_over) t.actions.push_back(ReleaseAddresses{});
+       }},
+      {"a handover that nobody answers is the end", "nobody waits",
+       [](const State& before, const Event& event, TimePoint, Transition& t) {
+         if (std::holds_alternative<Yielding>(before) && std::holds_alternative<TimeReached>(event) &&
+             std::holds_alternative<Active>(t.next)) {
+           t = {Initialize{}, {ReleaseAddresses{}}, Reason::none};
+         }
+       }},
+      {"a stop during a handover is forgotten", "was stopped",
+       [](const State& before, const Event& event, TimePoint, Transition& t) {
+         if (std::holds_alternative<Yielding>(before) && std::holds_alternative<Shutdown>(event)) t.next = before;
        }},
       {"a Backup waits for too long", "0 routers are Active",
        [](const State&, const Event& event, TimePoint now, Transition& t) {
