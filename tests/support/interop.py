@@ -18,6 +18,7 @@ from lab import VIP, VIP6, VRID, Lab, find_tool, wait_for
 
 LINK_LOCAL = "fe80::100"  # the virtual router's own: first in the list of IPv6
 FRR_FOLDER = Path("/usr/lib/frr")
+LOG_LINES_MAX = 20  # of each file of a lab that failed
 VIPAIR_ADDRESS, OTHER_ADDRESS = "192.0.2.11", "192.0.2.12"
 
 
@@ -26,13 +27,18 @@ class Setup:
 
     def __init__(self, version: int = 3, interval_ms: int = 100, ipv6: bool = False, vipair_priority: int = 150,
                  other_priority: int = 100, password: str = "", unicast: bool = False, virtual_mac: bool = False,
-                 other_addresses: list = None):
+                 other_addresses: list = None, own_virtual_mac: bool = False):
         self.version, self.interval_ms, self.ipv6 = version, interval_ms, ipv6
         self.vipair_priority, self.other_priority = vipair_priority, other_priority
-        self.password, self.unicast, self.virtual_mac = password, unicast, virtual_mac
+        self.password, self.unicast = password, unicast
+        self.virtual_mac, self.own_virtual_mac = virtual_mac, own_virtual_mac
         self.vip = VIP6 if ipv6 else VIP
         self.addresses = [f"{LINK_LOCAL}/64", f"{VIP6}/64"] if ipv6 else [f"{VIP}/24"]
         self.other_addresses = other_addresses or self.addresses
+
+    @property
+    def virtual_router_mac(self) -> str:
+        return f"00:00:5e:00:0{2 if self.ipv6 else 1}:{VRID:02x}"
 
     @property
     def interval(self) -> float:
@@ -109,7 +115,7 @@ class Keepalived(Other):
         return any(held.split("/")[0] == self.setup.vip for held in self.host.addresses())
 
     def mac(self) -> str:
-        return f"00:00:5e:00:01:{VRID:02x}" if self.setup.virtual_mac else mac_of(self.host)
+        return self.setup.virtual_router_mac if self.setup.virtual_mac else mac_of(self.host)
 
 
 class Frr(Other):
@@ -174,7 +180,7 @@ class Frr(Other):
         return has_address and "LOWER_UP" in link["flags"]
 
     def mac(self) -> str:
-        return f"00:00:5e:00:0{2 if self.setup.ipv6 else 1}:{VRID:02x}"
+        return self.setup.virtual_router_mac
 
 
 class Mixed:
@@ -199,7 +205,9 @@ class Mixed:
     def _write_settings(self, changes: dict) -> None:
         setup = self.setup
         settings = self.vipair.node_settings()
-        if not setup.unicast:
+        if setup.unicast:
+            settings["peer"] = {"address": OTHER_ADDRESS}  # and no key, which only vipair knows what to do with
+        else:
             del settings["peer"]
         settings["track_proxy"] = False
         router = settings["virtual_routers"][0]
@@ -207,6 +215,8 @@ class Mixed:
                        "preempt": True, "addresses": setup.addresses, **changes})
         if setup.version == 2:
             router["version"] = 2
+        if setup.own_virtual_mac:
+            router["virtual_mac"] = True
         if setup.password:
             (self.vipair.folder / "password").write_text(setup.password + "\n")
             os.chmod(self.vipair.folder / "password", 0o600)
@@ -214,6 +224,9 @@ class Mixed:
         self.vipair.write_files(node=settings)
 
     # ---- who has it -------------------------------------------------------------------------
+
+    def vipair_mac(self) -> str:
+        return self.setup.virtual_router_mac if self.setup.own_virtual_mac else mac_of(self.vipair)
 
     def vipair_holds(self) -> bool:
         return any(held.split("/")[0] == self.setup.vip for held in self.vipair.addresses())
@@ -249,7 +262,7 @@ class Mixed:
                 pass
             except OSError:
                 return False
-        mac = mac_of(self.vipair) if is_vipair else self.other.mac()
+        mac = self.vipair_mac() if is_vipair else self.other.mac()
         found = re.search(r"lladdr (\S+)", self.lab.client.ip(f"neigh show {vip}"))
         return bool(found) and found[1] == mac
 
@@ -271,6 +284,9 @@ class Mixed:
             assert self.vipair.agent.stop() == 0
         else:
             self.vipair.agent.kill()
+            for link in json.loads(self.vipair.ip("-j -d link show")):
+                if link.get("linkinfo", {}).get("info_kind") == "macvlan":
+                    self.vipair.ip(f"link del {link['ifname']}", check=False)
             for address in self.setup.addresses:
                 self.vipair.ip(f"addr del {address} dev eth0", check=False)
 
@@ -328,25 +344,24 @@ class Mixed:
             "frame.time_epoch", "eth.src", f"{ip}.src", f"{ip}.dst", ttl, "vrrp.version", "vrrp.virt_rtr_id",
             "vrrp.prio", "vrrp.addr_count", interval, "vrrp.checksum.status", listed, "vrrp.auth_type",
             "vrrp.auth_string"])
-        own_mac = mac_of(self.vipair)
+        own_source = self.vipair.link_local if setup.ipv6 else VIPAIR_ADDRESS
         group = "ff02::12" if setup.ipv6 else "224.0.0.18"
         addresses = [address.split("/")[0] for address in setup.addresses]
         expected = {
-            f"{ip}.src": self.vipair.link_local if setup.ipv6 else VIPAIR_ADDRESS,
-            f"{ip}.dst": OTHER_ADDRESS if setup.unicast else group, ttl: "255", "vrrp.version": str(setup.version),
+            "eth.src": self.vipair_mac(), f"{ip}.dst": OTHER_ADDRESS if setup.unicast else group, ttl: "255", "vrrp.version": str(setup.version),
             "vrrp.virt_rtr_id": str(VRID), "vrrp.addr_count": str(len(addresses)),
             interval: str(setup.interval_ms // (1000 if setup.version == 2 else 10)),
             "vrrp.checksum.status": "1", listed: ",".join(addresses)}
         if setup.version == 2:
             expected.update({"vrrp.auth_type": "1" if setup.password else "0",
                              "vrrp.auth_string": setup.password})
-        own = [advert for advert in adverts if advert["eth.src"] == own_mac]
+        own = [advert for advert in adverts if advert[f"{ip}.src"] == own_source]
         assert own, f"vipair advertised nothing: {adverts[:3]}"
         for advert in own:
             wrong = {field: (advert[field], value) for field, value in expected.items() if advert[field] != value}
             assert not wrong, f"vipair's advertisement, seen and expected: {wrong}"
             assert advert["vrrp.prio"] in ("0", str(setup.vipair_priority)), advert
-        return [(float(advert["frame.time_epoch"]), advert["eth.src"] == own_mac, int(advert["vrrp.prio"]))
+        return [(float(advert["frame.time_epoch"]), advert[f"{ip}.src"] == own_source, int(advert["vrrp.prio"]))
                 for advert in adverts]
 
     def _judge_elections(self, adverts: list) -> None:
@@ -364,7 +379,7 @@ class Mixed:
         else:
             told = self._tshark(f"arp.src.proto_ipv4 == {setup.vip} && arp.dst.proto_ipv4 == {setup.vip}",
                                 ["frame.time_epoch", "eth.src", "eth.dst", "arp.src.hw_mac"])
-        own_mac = mac_of(self.vipair)
+        own_mac = self.vipair_mac()
         own = [frame for frame in told if frame["eth.src"] == own_mac]
         for frame in own:
             if setup.ipv6:
@@ -410,7 +425,8 @@ def together(labs: dict, seconds: float) -> None:
         if result["status"] == "skipped":
             skipped.append(result["error"])
         elif result["status"] != "passed":
-            logs = "".join(f"\n--- {name}: {log}\n{content}" for log, content in result.get("logs", {}).items())
+            logs = "".join(f"\n--- {name}: {log}\n" + "\n".join(content.splitlines()[-LOG_LINES_MAX:])
+                           for log, content in result.get("logs", {}).items())
             problems.append(f"{name}: {result['error']}{logs}")
     assert not problems, "\n".join(problems)
     if skipped:
