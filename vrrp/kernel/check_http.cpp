@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/runtime/clock.h"
 #include "vrrp/kernel/check_probe.h"
 #include "vrrp/kernel/connector.h"
 #include "vrrp/kernel/http_answer.h"
@@ -18,7 +19,10 @@ namespace {
 class HttpProbe final : public Probe {
  public:
   HttpProbe(boost::asio::io_context& io, HttpCheck check)
-      : check_(std::move(check)), connector_(io, check_.host, check_.port), request_(http_request(check_)) {
+      : check_(std::move(check)),
+        connector_(io, check_.host, check_.port),
+        request_(http_request(check_)),
+        next_slice_(io) {
     if (check_.is_tls) tls_ = TlsContext::make(check_.verify, check_.ca_file);
   }
 
@@ -26,6 +30,39 @@ class HttpProbe final : public Probe {
     if (tls_ && !*tls_) return done({false, tls_->error()});
     (void)give_up();
     done_ = std::move(done);
+    stage_ = Stage::prepare;
+    prepare();
+  }
+
+  std::string give_up() override {
+    done_ = nullptr;
+    next_slice_.cancel();
+    stream_.reset();
+    socket_.reset();
+    std::string connecting = connector_.give_up();
+    const std::size_t received = std::exchange(received_, "").size();
+    switch (stage_) {
+      case Stage::prepare:
+        return "the certificate authorities are still being read";
+      case Stage::connect:
+        return connecting;
+      case Stage::handshake:
+        return peer_ + " does not complete the TLS handshake";
+      default:
+        return peer_ + (received == 0 ? " does not answer" : " does not complete its answer");
+    }
+  }
+
+ private:
+  enum class Stage { prepare, connect, handshake, send, receive };
+  using Progress = Expected<TlsWant, std::string>;  // in the clear as well
+
+  void prepare() {
+    if (tls_) {
+      const auto is_ready = (*tls_)->read_some();
+      if (!is_ready) return fail(is_ready.error());
+      if (!*is_ready) return next_slice_.at(monotonic_now(), [this] { prepare(); });
+    }
     stage_ = Stage::connect;
     connector_.connect([this](Expected<Connector::Connected, std::string> result) {
       if (!result) return fail(result.error());
@@ -38,26 +75,6 @@ class HttpProbe final : public Probe {
       advance(Stage::handshake);
     });
   }
-
-  std::string give_up() override {
-    done_ = nullptr;
-    stream_.reset();
-    socket_.reset();
-    std::string connecting = connector_.give_up();
-    const std::size_t received = std::exchange(received_, "").size();
-    switch (stage_) {
-      case Stage::connect:
-        return connecting;
-      case Stage::handshake:
-        return peer_ + " does not complete the TLS handshake";
-      default:
-        return peer_ + (received == 0 ? " does not answer" : " does not complete its answer");
-    }
-  }
-
- private:
-  enum class Stage { connect, handshake, send, receive };
-  using Progress = Expected<TlsWant, std::string>;  // in the clear as well
 
   void advance(Stage stage) {
     stage_ = stage;
@@ -134,6 +151,7 @@ class HttpProbe final : public Probe {
   Connector connector_;
   std::string request_;
   std::optional<Expected<TlsContext, std::string>> tls_;
+  Alarm next_slice_;  // of the authorities
   Stage stage_ = Stage::connect;
   std::string peer_;
   WatchedFd socket_;

@@ -76,29 +76,6 @@ std::map<std::string, std::set<IpFamily>> families_spoken(const Config& config) 
   return families;
 }
 
-// What a router that is Active here is about to lose: for whoever wants to know before.
-JournalEntry release_of(const RouterStatus& router, const std::string& reason, const std::string& text,
-                        TimePoint now) {
-  RoleChange change;
-  change.router = router.name;
-  change.family = router.family;
-  change.interface = router.interface;
-  change.vrid = router.vrid;
-  change.from = router.state;
-  change.to = "backup";
-  change.reason = reason;
-  change.text = text;
-  change.addresses = router.addresses;
-  change.peer = router.peer;
-  JournalEntry entry;
-  entry.at = now;
-  entry.router = router.name + "/" + to_string(router.family);
-  entry.event = "planned";
-  entry.text = text;
-  entry.change = std::move(change);
-  return entry;
-}
-
 class EventLoop : private Operations {
  public:
   EventLoop(EventLoopOptions options, const SupervisorLink& link)
@@ -413,12 +390,12 @@ void EventLoop::stop(const std::string& why) {
 void EventLoop::before_release(const std::vector<std::string>& routers, const std::string& reason,
                                const std::string& text, std::function<void()> then) {
   const TimePoint now = monotonic_now();
-  std::vector<JournalEntry> releases;
-  for (const RouterStatus& router : agent_->status(now).routers) {
+  std::vector<RouterStatus> releases = agent_->status(now).routers;
+  std::erase_if(releases, [&](const RouterStatus& router) {
     const bool is_meant = std::find(routers.begin(), routers.end(), router.name) != routers.end();
-    if (is_meant && router.state == "active") releases.push_back(release_of(router, reason, text, now));
-  }
-  notifier_.before_release(releases, [this, then = std::move(then)] {
+    return !is_meant || router.state != "active";
+  });
+  notifier_.before_release(now, releases, reason, text, [this, then = std::move(then)] {
     then();
     turn_soon();
   });

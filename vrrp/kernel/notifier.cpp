@@ -21,6 +21,28 @@ std::string title_of(const JournalEntry& entry) {
          (is_before_release(entry) ? std::string("before the release") : change.from + " → " + change.to);
 }
 
+JournalEntry release_of(const RouterStatus& router, const std::string& reason, const std::string& text,
+                        TimePoint now) {
+  JournalEntry entry;
+  entry.at = now;
+  entry.router = router.name + "/" + to_string(router.family);
+  entry.event = "planned";
+  entry.text = text;
+  RoleChange& change = entry.change.emplace();
+  change.router = router.name;
+  change.family = router.family;
+  change.interface = router.interface;
+  change.vrid = router.vrid;
+  change.from = router.state;
+  change.to = "backup";
+  change.reason = reason;
+  change.text = text;
+  change.phase = kPreRelease;
+  change.addresses = router.addresses;
+  change.peer = router.peer;
+  return entry;
+}
+
 // A planned move that waits for its runs.
 struct Move {
   Move(boost::asio::io_context& io, std::function<void()> the_then) : limit(io), then(std::move(the_then)) {}
@@ -53,20 +75,18 @@ void Notifier::tell(const JournalEntry& entry) {
   if (entry.change) add({entry, 0, nullptr});
 }
 
-void Notifier::before_release(const std::vector<JournalEntry>& entries, std::function<void()> then) {
+void Notifier::before_release(TimePoint now, const std::vector<RouterStatus>& routers, const std::string& reason,
+                              const std::string& text, std::function<void()> then) {
   const auto move = std::make_shared<Move>(io_, std::move(then));
   move->awaited = 1;  // ourselves, until all are queued
   const auto one_less = [move] {
     if (--move->awaited == 0) move->go_on();
   };
-  if (!entries.empty() && !config_.command.empty()) {
-    const Duration wait = std::min(config_.timeout, kReleaseWaitMax);
-    move->limit.at(monotonic_now() + wait, [move] { move->go_on(); });
-  }
-  for (JournalEntry entry : entries) {
-    entry.change->phase = kPreRelease;
+  if (!routers.empty() && !config_.command.empty())
+    move->limit.at(now + std::min(config_.timeout, kReleaseWaitMax), [move] { move->go_on(); });
+  for (const RouterStatus& router : routers) {
     ++move->awaited;
-    add({std::move(entry), 0, one_less});
+    add({release_of(router, reason, text, now), 0, one_less});
   }
   one_less();
 }

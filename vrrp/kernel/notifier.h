@@ -34,9 +34,10 @@ class Notifier {
   Expected<void, std::string> configure(const NotifyConfig& config);
 
   void tell(const JournalEntry& entry);  // what is not a change of role is passed over
-  // Tells that the addresses are about to be given up, and calls `then` once every run for it has ended: at once
-  // when there is no program or nothing to tell.
-  void before_release(const std::vector<JournalEntry>& entries, std::function<void()> then);
+  // Tells that these routers' addresses are about to be given up, and calls `then` once every run for it has ended:
+  // at once when there is no program or no router. reason: a word; text: for the operator.
+  void before_release(TimePoint now, const std::vector<RouterStatus>& routers, const std::string& reason,
+                      const std::string& text, std::function<void()> then);
 
   bool is_idle() const;  // nothing runs or waits
 

@@ -1,6 +1,7 @@
 #include "vrrp/kernel/tls_client.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -30,12 +31,37 @@ Expected<TlsContext, std::string> TlsContext::make(bool verify, const std::strin
   if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) return Unexpected{openssl_error()};
   SSL_CTX_set_verify(context, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (!verify) return made;
-  const int loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context)
-                                     : SSL_CTX_load_verify_file(context, ca_file.c_str());
-  if (loaded != 1)
-    return Unexpected{(ca_file.empty() ? "the system's certificate authorities" : ca_file) + ": " +
-                      openssl_error()};
+  made.is_systems_ = ca_file.empty();
+  made.ca_file_ = made.is_systems_ ? X509_get_default_cert_file() : ca_file;
+  made.rest_.reset(BIO_new_file(made.ca_file_.c_str(), "r"));
+  if (made.is_systems_) {
+    // a folder of single files, looked at when one of them is wanted; with it the bundle need not be
+    (void)SSL_CTX_set_default_verify_dir(context);
+    ERR_clear_error();
+  } else if (!made.rest_) {
+    return Unexpected{ca_file + ": " + openssl_error()};
+  }
   return made;
+}
+
+Expected<bool, std::string> TlsContext::read_some() {
+  for (int i = 0; i < kSlice && rest_; ++i) {
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+        PEM_read_bio_X509_AUX(rest_.get(), nullptr, nullptr, nullptr), X509_free);
+    if (certificate) {
+      ++read_;
+      (void)X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), certificate.get());
+      continue;
+    }
+    const bool is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    const std::string why = openssl_error();
+    rest_.reset();
+    if (!is_end) error_ = ca_file_ + ": certificate " + std::to_string(read_ + 1) + ": " + why;
+    if (is_end && read_ == 0 && !is_systems_) error_ = ca_file_ + ": there is no certificate in it";
+  }
+  ERR_clear_error();
+  if (!error_.empty()) return Unexpected{error_};
+  return rest_ == nullptr;
 }
 
 Expected<TlsStream, std::string> TlsStream::make(const TlsContext& context, int fd, const std::string& host) {

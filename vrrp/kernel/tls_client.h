@@ -1,6 +1,7 @@
 #pragma once
 // TLS as a client over a non-blocking socket, by OpenSSL: versions 1.2 and 1.3.
 
+#include <openssl/bio.h>
 #include <openssl/ssl.h>
 
 #include <memory>
@@ -11,19 +12,30 @@
 
 namespace vipair::vrrp {
 
-// Whom to trust. Reads files once, when it is made.
+// Whom to trust. The system's bundle of authorities takes tens of milliseconds to read, so that is done a few
+// certificates at a time.
 class TlsContext {
  public:
+  static constexpr int kSlice = 4;  // certificates
+
   // ca_file: PEM; empty: the system's authorities.
   static Expected<TlsContext, std::string> make(bool verify, const std::string& ca_file);
+  // Reads some more; true: all are there. To be called until then, before the first stream.
+  Expected<bool, std::string> read_some();
 
  private:
   friend class TlsStream;
   struct Free {
     void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+    void operator()(BIO* file) const { BIO_free(file); }
   };
   std::unique_ptr<SSL_CTX, Free> context_;
   bool verify_ = true;
+  bool is_systems_ = false;  // bundle: it may be missing or empty
+  std::string ca_file_;
+  std::unique_ptr<BIO, Free> rest_;  // of the file, while there is some to read
+  int read_ = 0;                     // certificates
+  std::string error_;                // of reading, for every further call
 };
 
 enum class TlsWant { nothing, readable, writable };

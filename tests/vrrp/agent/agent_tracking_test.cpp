@@ -77,12 +77,17 @@ class AgentTrackingTest : public testing::Test {
   }
   RouterStatus status() { return agent().status(lan_.now()).routers.at(0); }
   std::string state() { return status().state; }
+  // Whoever asks first whether it may gets the same answer.
   std::string handover(const std::optional<std::string>& router = std::nullopt) {
+    const auto may = agent().may_hand_over(lan_.now(), router);
     const auto done = agent().handover(lan_.now(), router);
+    EXPECT_EQ(may ? "" : may.error(), done ? "" : done.error());
     return done ? "" : done.error();
   }
   std::string drain(bool force = false) {
+    const auto may = agent().may_drain(lan_.now(), force);
     const auto done = agent().drain(lan_.now(), force);
+    EXPECT_EQ(may ? "" : may.error(), done ? "" : done.error());
     return done ? "" : done.error();
   }
   std::vector<std::string> texts(const std::string& event) {
