@@ -135,3 +135,25 @@ def test_pipe_gets_the_same_and_nobody_has_to_read_it(test):
     events = [json.loads(line) for line in text.splitlines()]
     assert events[-1]["to"] == "active" and events[-1]["phase"] == "post_acquire", events
     os.close(reader)
+
+
+@time_limit(90)
+def test_handover_is_told_before_it_is_made_and_not_when_it_is_refused(test):
+    lab = Lab()
+    told = start(lab, lambda node: Told(node, slow="sleep 0.5"))
+
+    def ask(node) -> int:
+        return control(node.vrrp_socket, "POST", "/handover", 15.0)[0]
+
+    wait_for("lb-b is known to be ready", lambda: ask(lab.a) == 200, interval=0.2)
+    lab.wait_active(lab.b)
+    roles = told["lb-a"].roles()
+    assert roles.index("pre_release") > roles.index("active"), roles
+    held, event = next(run for run in told["lb-a"].events() if run[1]["phase"] == "pre_release")
+    assert held == "held" and event["reason"] == "handover" and event["addresses"] == [f"{VIP}/24"], event
+    lab.a.agent.stop()
+    wait_for("lb-a is known to be gone", lambda: ask(lab.b) == 409, interval=0.2)
+    before = told["lb-b"].roles()
+    assert ask(lab.b) == 409
+    assert told["lb-b"].roles() == before, told["lb-b"].roles()
+    assert lab.active() is lab.b

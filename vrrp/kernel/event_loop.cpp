@@ -281,7 +281,8 @@ void EventLoop::wait_for_signal() {
     } else if (++stop_signals_ == 1) {
       stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     } else {
-      log::info("told to stop again: draining ends now");
+      log::info("told to stop again: nobody is waited for, draining ends now");
+      agent_->shutdown(monotonic_now());
       host_->stop_draining();
     }
     turn();

@@ -258,6 +258,7 @@ TEST_F(AgentTrackingTest, HandoverNeedsAPeerThatCanTake) {
   EXPECT_THAT(handover("mail"), HasSubstr("no virtual router is named mail"));
   EXPECT_EQ(state(), "active");
   peer_says(190);
+  EXPECT_THAT(*agent().may_hand_over(lan_.now(), std::nullopt), ElementsAre("web"));
   EXPECT_EQ(handover("web"), "");
   EXPECT_EQ(state(), "yielding");
   EXPECT_THAT(handover("web"), HasSubstr("web is not Active here"));
