@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 import struct
@@ -78,6 +79,12 @@ def memory_of(pid: int) -> int:
     raise AssertionError(f"process {pid} has no memory")
 
 
+def processor_time_of(pid: int) -> float:
+    """Seconds, its own and the kernel's on its behalf."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @time_limit(120)
 def test_a_flood_of_everything_moves_nothing(test):
     lab = Lab(origins=0, stranger=True)
@@ -109,6 +116,7 @@ def test_a_flood_of_everything_moves_nothing(test):
 
     flood(1)  # everything that is allocated once is there now
     memory = {node.name: memory_of(node.agent_child()) for node in lab.nodes}
+    busy = {node.name: processor_time_of(node.agent_child()) for node in lab.nodes}
     lines = {node.name: len(node.agent.log().splitlines()) for node in lab.nodes}
     sent = flood(SECONDS)
     rate = sent["sent"] / sent["seconds"]
@@ -120,7 +128,8 @@ def test_a_flood_of_everything_moves_nothing(test):
                                                      "ip_ttl_errors", "too_short_errors", "version_errors")}
         grown = memory_of(node.agent_child()) - memory[node.name]
         written = len(node.agent.log().splitlines()) - lines[node.name]
-        test.note(f"{node.name}: {refused}, memory {grown:+d} KiB, {written} lines in the log")
+        spent = processor_time_of(node.agent_child()) - busy[node.name]
+        test.note(f"{node.name}: {refused}, memory {grown:+d} KiB, {written} lines in the log, {spent:.1f} s of a processor")
         assert grown <= RSS_GROWTH, f"{node.name} grew by {grown} KiB"
         assert written <= LOG_LINES, f"{node.name} wrote {written} lines: {node.agent.log()}"
         assert refused["authentication_errors"] > 1000 and refused["replays"] > 100, counters
