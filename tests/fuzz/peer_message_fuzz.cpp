@@ -64,9 +64,12 @@ void check_trailer(ByteView bytes, const Ends& ends) {
 
 void check_sealed(Bytes message, const Ends& ends, std::uint8_t altered) {
   const std::size_t size = message.size();
-  session_of(kPeerEpoch).seal(message, ends.peer, ends.own, 0, kOwnEpoch);
-  PairSession session = session_of(kOwnEpoch);
-  ReplayWindow window;
+  PairSession session = session_of(kOwnEpoch), peer = session_of(kPeerEpoch);
+  ReplayWindow window, of_peer;
+  Bytes hello;  // tells the peer our epoch
+  session.seal(hello, ends.own, ends.peer, 0);
+  (void)peer.open(hello, ends.own, ends.peer, of_peer);
+  peer.seal(message, ends.peer, ends.own, 0);
   Bytes spoiled = message;
   spoiled[altered % spoiled.size()] ^= 0x40;
   const Verdict refused = session.open(spoiled, ends.peer, ends.own, window).verdict;

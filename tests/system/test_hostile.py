@@ -22,7 +22,7 @@ PACKETS = 4000      # different ones, sent in turns
 RSS_GROWTH = 2048   # KiB
 LOG_LINES = 60
 TAKEOVER = 1000.0   # ms without an answer when the Active dies silently; four intervals on a quiet machine
-TRAILER = 52
+TRAILER = 60
 
 
 def ip_packet(source: str, destination: str, payload: bytes, ttl: int = 255) -> bytes:
@@ -39,7 +39,7 @@ def altered(payload: bytes, numbers: random.Random) -> bytes:
 def forged(payload: bytes, numbers: random.Random) -> bytes:
     """What costs most to refuse: the right key's name, a counter that was never heard, a signature made up."""
     message, trailer = payload[:-TRAILER], payload[-TRAILER:]
-    return message + trailer[:16] + struct.pack(">Q", 1 << 40 | numbers.getrandbits(32)) + trailer[24:36] + numbers.randbytes(16)
+    return message + trailer[:16] + struct.pack(">Q", 1 << 40 | numbers.getrandbits(32)) + trailer[24:44] + numbers.randbytes(16)
 
 
 def hostile_packets(lab: Lab, recorded: list) -> list:

@@ -158,7 +158,7 @@ std::optional<TimePoint> PeerLink::next_deadline() const {
 // ---- advertisements ----
 
 void PeerLink::seal(Bytes& message, const IpAddress& source, const IpAddress& destination, std::uint32_t name) {
-  session_.seal(message, source, destination, name, session_.peer_epoch() ? std::nullopt : candidate_);
+  session_.seal(message, source, destination, name);
 }
 
 void PeerLink::seal_last_will(Bytes& message, const IpAddress& source, const IpAddress& destination,
@@ -189,23 +189,25 @@ PairSession::Opened PeerLink::open(TimePoint now, const ReceivedPacket& packet, 
   const auto opened = session_.open(packet.message, packet.source, packet.destination, window);
   if (is_failure(opened.verdict) && is_pinned) {
     failed_ = now;
-    failed_in_epoch_ = session_.peer_epoch();
+    failed_of_peer_ = peers_proven_;
     failure_ = text_of(opened.verdict);
   }
   if (opened.verdict == Verdict::unproven) {
     unproven_ = now;
-    candidate_ = opened.trailer.epoch;
-    challenge(now, opened.trailer.epoch);
+    challenge(now, opened.is_candidate);
+  }
+  if (opened.has_new_epoch || opened.is_new_peer) {
+    surroundings_.will_changed();
+    hello_at_ = now;  // the peer waits to hear of us as well
   }
   if (opened.verdict != Verdict::fresh || !session_.has_keys()) return opened;
 
   unproven_.reset();
-  if (opened.is_new_epoch) {
+  if (opened.is_new_peer) {
+    ++peers_proven_;
     tell(now, Level::info, "peer_proven", "the peer proves to be there, with a key of this node");
     failed_.reset();
-    surroundings_.will_changed();
-    hello_at_ = now;  // it waits to hear of us as well
-  } else if (failed_ && failed_in_epoch_ == session_.peer_epoch()) {
+  } else if (failed_ && failed_of_peer_ == peers_proven_) {
     if (!is_within(forged_, now, kForgeryRemembered)) {
       tell(now, Level::warn, "forgery",
            std::string("somebody else speaks in the peer's name (") + failure_ +
@@ -218,11 +220,11 @@ PairSession::Opened PeerLink::open(TimePoint now, const ReceivedPacket& packet, 
 }
 
 // Whoever does not know our epoch learns it, and is proven by saying it back.
-void PeerLink::challenge(TimePoint now, std::uint64_t epoch) {
+void PeerLink::challenge(TimePoint now, bool is_candidate) {
   if (is_within(challenged_, now, kChallengeGap)) return;
   challenged_ = now;
   ++challenges_;
-  send_hello(now, epoch);
+  send_hello(now, is_candidate);
 }
 
 bool PeerLink::has_further_paths() const {
@@ -248,18 +250,21 @@ void PeerLink::add_to(LastWill& will, const PathAdvert& advert) {
 // ---- messages of the pair ----
 
 bool PeerLink::transmit(Path& path, const PeerMessage& message, const IpAddress& destination, std::uint32_t stream,
-                        std::optional<std::uint64_t> echo) {
+                        bool to_candidate) {
   const auto source = path.source();
   if (!source) return false;
   OutgoingAdvertisement outgoing{path.interface.index, *source, destination, encode(message)};
-  if (!echo && !session_.peer_epoch()) echo = candidate_;
-  session_.seal(outgoing.message, *source, destination, stream, echo);
+  if (to_candidate) {
+    session_.seal_for_candidate(outgoing.message, *source, destination, stream);
+  } else {
+    session_.seal(outgoing.message, *source, destination, stream);
+  }
   const auto sent = surroundings_.host.send(outgoing);
   ++(sent ? path.sent : path.send_errors);
   return sent.has_value();
 }
 
-void PeerLink::send_hello(TimePoint now, std::optional<std::uint64_t> echo) {
+void PeerLink::send_hello(TimePoint now, bool to_candidate) {
   const auto entries = surroundings_.entries();
   for (Path& path : paths_) {
     if (!path.source()) continue;
@@ -272,7 +277,7 @@ void PeerLink::send_hello(TimePoint now, std::optional<std::uint64_t> echo) {
       const std::size_t count = std::min(kHelloEntriesMax, entries.size() - at);
       const auto first = entries.begin() + static_cast<std::ptrdiff_t>(at);
       hello.entries.assign(first, first + static_cast<std::ptrdiff_t>(count));
-      hellos_sent_ += transmit(path, hello, path.destination(), kCommonStream, echo) ? 1 : 0;
+      hellos_sent_ += transmit(path, hello, path.destination(), kCommonStream, to_candidate) ? 1 : 0;
     }
   }
 }
@@ -425,7 +430,7 @@ void PeerLink::add_to(Status& status, TimePoint now) const {
                               ": " + failure_ +
                               "): the key files of the two nodes differ; this node does not take over meanwhile");
   }
-  if (is_within(unproven_, now, kAlarmRemembered) && now - *unproven_ < kPathLost && !session_.peer_epoch())
+  if (is_within(unproven_, now, kAlarmRemembered) && now - *unproven_ < kPathLost && !session_.has_proven_peer())
     status.warnings.push_back(
         "the peer signs what it says, but does not know this node's present life: it does not hear us, or somebody "
         "repeats what it said long ago");

@@ -138,11 +138,11 @@ class PeerLink {
 
   Path* find_path(int interface_index, const IpAddress& source);
   bool transmit(Path& path, const PeerMessage& message, const IpAddress& destination, std::uint32_t stream,
-                std::optional<std::uint64_t> echo = std::nullopt);
-  void send_hello(TimePoint now, std::optional<std::uint64_t> echo = std::nullopt);
+                bool to_candidate = false);
+  void send_hello(TimePoint now, bool to_candidate = false);
   void use(const Config& config);
   PairSession::Opened open(TimePoint now, const ReceivedPacket& packet, ReplayWindow& window, bool is_pinned);
-  void challenge(TimePoint now, std::uint64_t epoch);
+  void challenge(TimePoint now, bool is_candidate);
   void on_hello(TimePoint now, Path& path, const Hello& hello);
   void on_probe(TimePoint now, Path& path, const ReceivedPacket& packet, const Probe& probe);
   void on_probe_reply(TimePoint now, Path& path, const ProbeReply& reply);
@@ -159,12 +159,11 @@ class PeerLink {
   std::map<Subject, PeerReport> reports_;
   TimePoint hello_at_;
   std::optional<TimePoint> hello_sent_, challenged_;
-  std::optional<std::uint64_t> candidate_;  // epoch that verifies, but is not proven
   WallTime wall_at_zero_;
 
   // of messages in the peer's name that do not verify
   std::optional<TimePoint> failed_;
-  std::optional<std::uint64_t> failed_in_epoch_;  // of the peer, as proven then
+  std::uint64_t failed_of_peer_ = 0, peers_proven_ = 0;  // which life of the peer it was, and is
   std::optional<TimePoint> forged_;
   std::optional<TimePoint> unproven_;
   const char* failure_ = "";

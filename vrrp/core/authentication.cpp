@@ -41,6 +41,7 @@ std::optional<SealedMessage> read_trailer(ByteView bytes) {
   sealed.trailer.epoch = reader.u64();
   sealed.trailer.counter = reader.u64();
   sealed.trailer.echo = reader.u64();
+  sealed.trailer.heard = reader.u64();
   sealed.trailer.subject = reader.u32();
   return sealed;
 }
@@ -73,18 +74,19 @@ void PairSession::set_keys(std::vector<PairKey> keys) {
   for (const PairKey& key : keys) keys_.push_back({id_of(key, mac_), key});
 }
 
-void PairSession::seal(Bytes& message, const IpAddress& source, const IpAddress& destination, std::uint32_t subject,
-                       std::optional<std::uint64_t> echo) {
-  if (!has_keys()) return;
-  append(message, source, destination,
-         {keys_.front().id, epoch_, ++counter_, echo.value_or(peer_epoch_.value_or(0)), subject});
+void PairSession::seal(Bytes& message, const IpAddress& source, const IpAddress& destination,
+                       std::uint32_t subject) {
+  if (has_keys()) append(message, source, destination, ++counter_, peer_ ? peer_ : candidate_, subject);
+}
+
+void PairSession::seal_for_candidate(Bytes& message, const IpAddress& source, const IpAddress& destination,
+                                     std::uint32_t subject) {
+  if (has_keys()) append(message, source, destination, ++counter_, candidate_, subject);
 }
 
 void PairSession::seal_last_will(Bytes& message, const IpAddress& source, const IpAddress& destination,
                                  std::uint32_t subject) {
-  if (!has_keys()) return;
-  append(message, source, destination,
-         {keys_.front().id, epoch_, ++will_counter_, peer_epoch_.value_or(0), subject});
+  if (has_keys()) append(message, source, destination, ++will_counter_, peer_, subject);
 }
 
 PairSession::Opened PairSession::open(ByteView bytes, const IpAddress& source, const IpAddress& destination,
@@ -108,23 +110,42 @@ PairSession::Opened PairSession::open(ByteView bytes, const IpAddress& source, c
   const auto mac = mac_of(key->key, source, destination, bytes.first(bytes.size() - kMacSize));
   if (!is_same(mac, bytes.last(kMacSize))) return refused(Verdict::wrong_mac);
 
-  const bool is_fresh = trailer.echo == epoch_;
-  if (!window.note(trailer, is_fresh)) return refused(Verdict::replay);
-  if (!is_fresh) return refused(Verdict::unproven);
-  opened.is_new_epoch = prove(trailer.epoch);
+  const bool fresh = is_fresh(trailer);
+  if (!window.note(trailer, fresh)) return refused(Verdict::replay);
+  if (trailer.echo == epoch_ && trailer.heard > counter_) {
+    // the peer heard what we have not said yet: this machine was set back to a former state of its own
+    take_epoch(epoch_ + trailer.heard);
+    opened.has_new_epoch = true;
+    return refused(Verdict::unproven);
+  }
+  opened.is_candidate = !fresh && !(peer_ && peer_->value == trailer.epoch);
+  if (!fresh) return refused(Verdict::unproven);
+  if (candidate_ && candidate_->value == trailer.epoch) prove(*candidate_, opened);
   return opened;
 }
 
+// Also notes whose epoch it is, and how much of it was heard.
+bool PairSession::is_fresh(const Trailer& trailer) {
+  const bool is_known = peer_ && peer_->value == trailer.epoch;
+  if (!is_known && (!candidate_ || candidate_->value != trailer.epoch))
+    candidate_ = Epoch{trailer.epoch, 0, counter_};
+  Epoch& epoch = is_known ? *peer_ : *candidate_;
+  if (trailer.counter < kLastWillCounter) epoch.heard = std::max(epoch.heard, trailer.counter);
+  if (trailer.echo != epoch_) return false;
+  return is_known || !peer_ || trailer.heard > epoch.since;
+}
+
 void PairSession::append(Bytes& message, const IpAddress& source, const IpAddress& destination,
-                         const Trailer& trailer) {
+                         std::uint64_t counter, const std::optional<Epoch>& receiver, std::uint32_t subject) {
   message.reserve(message.size() + kTrailerSize);
   ByteWriter writer(message);
   writer.u32(kTrailerMagic);
-  writer.u32(trailer.key_id);
-  writer.u64(trailer.epoch);
-  writer.u64(trailer.counter);
-  writer.u64(trailer.echo);
-  writer.u32(trailer.subject);
+  writer.u32(keys_.front().id);
+  writer.u64(epoch_);
+  writer.u64(counter);
+  writer.u64(receiver ? receiver->value : 0);
+  writer.u64(receiver ? receiver->heard : 0);
+  writer.u32(subject);
   const auto mac = mac_of(keys_.front().key, source, destination, message);
   writer.bytes(mac);
 }
@@ -148,19 +169,22 @@ bool PairSession::is_retired(std::uint64_t epoch) const {
 }
 
 // An epoch that is over never comes back: what was recorded of it says our epoch, and would count as fresh. When
-// there are too many to remember, a new epoch of our own makes everything old that was said to us so far; the peer
-// learns it as after a restart.
-bool PairSession::prove(std::uint64_t epoch) {
-  if (peer_epoch_ == epoch) return false;
-  if (peer_epoch_) retired_.push_back(*peer_epoch_);
-  peer_epoch_ = epoch;
-  if (retired_.size() > kRetiredEpochsMax) {
-    retired_.clear();
-    ++epoch_;
-    counter_ = 0;
-    will_counter_ = kLastWillCounter;
-  }
-  return true;
+// there are too many to remember, a new epoch of our own makes everything old that was said to us so far.
+void PairSession::prove(const Epoch& epoch, Opened& opened) {
+  if (peer_) retired_.push_back(peer_->value);
+  peer_ = epoch;
+  candidate_.reset();
+  opened.is_new_peer = true;
+  if (retired_.size() <= kRetiredEpochsMax) return;
+  retired_.clear();
+  take_epoch(epoch_ + 1);
+  opened.has_new_epoch = true;
+}
+
+void PairSession::take_epoch(std::uint64_t epoch) {
+  epoch_ = epoch == 0 ? 1 : epoch;
+  counter_ = 0;
+  will_counter_ = kLastWillCounter;
 }
 
 }  // namespace vipair::vrrp

@@ -28,7 +28,7 @@ using MacFunction = std::array<std::uint8_t, 32> (*)(const PairKey&, ByteView);
 
 inline constexpr std::uint32_t kTrailerMagic = 0x56504131;  // "VPA1"
 inline constexpr std::size_t kMacSize = 16;
-inline constexpr std::size_t kTrailerSize = 36 + kMacSize;
+inline constexpr std::size_t kTrailerSize = 44 + kMacSize;
 // What a last will is signed with outranks whatever the process may have sent until it died.
 inline constexpr std::uint64_t kLastWillCounter = std::uint64_t{1} << 63;
 inline constexpr std::size_t kRetiredEpochsMax =
@@ -39,6 +39,7 @@ struct Trailer {
   std::uint64_t epoch = 0;    // the sender's, never 0
   std::uint64_t counter = 0;  // grows with everything the sender signs in this epoch
   std::uint64_t echo = 0;     // the receiver's epoch as the sender knows it; 0: not at all
+  std::uint64_t heard = 0;    // the highest counter of that epoch that the sender has heard, last wills apart
   std::uint32_t subject = 0;  // name_hash() of the virtual router that it is about; 0: none
   friend bool operator==(const Trailer&, const Trailer&) = default;
 };
@@ -90,19 +91,23 @@ class PairSession {
   bool has_keys() const { return !keys_.empty(); }
 
   std::uint64_t epoch() const { return epoch_; }
-  std::optional<std::uint64_t> peer_epoch() const { return peer_epoch_; }  // proven
+  bool has_proven_peer() const { return peer_.has_value(); }
 
-  // Appends the trailer. echo: other than the proven epoch of the peer, to one that is to be proven.
-  void seal(Bytes& message, const IpAddress& source, const IpAddress& destination, std::uint32_t subject,
-            std::optional<std::uint64_t> echo = std::nullopt);
+  // Appends the trailer, for the proven peer, else for the candidate.
+  void seal(Bytes& message, const IpAddress& source, const IpAddress& destination, std::uint32_t subject);
+  // For the candidate: a message that verified, but was not fresh, came with its epoch last.
+  void seal_for_candidate(Bytes& message, const IpAddress& source, const IpAddress& destination,
+                          std::uint32_t subject);
   // For the last will: valid until the peer restarts, and above all that is sent until then.
   void seal_last_will(Bytes& message, const IpAddress& source, const IpAddress& destination, std::uint32_t subject);
 
   struct Opened {
     Verdict verdict = Verdict::fresh;
-    ByteView message;           // without the trailer
-    Trailer trailer;            // all zero when there are no keys
-    bool is_new_epoch = false;  // the peer has proven another epoch than before: it (re)started, or we did
+    ByteView message;            // without the trailer
+    Trailer trailer;             // all zero when there are no keys
+    bool is_candidate = false;   // unproven, and of another epoch than the proven peer's
+    bool is_new_peer = false;    // the peer has proven another epoch than before: it (re)started
+    bool has_new_epoch = false;  // we took another epoch; the peer learns it as after a restart
   };
   // The cheap checks come first. `window` belongs to the stream of messages from this source to this destination
   // about this subject.
@@ -113,19 +118,27 @@ class PairSession {
     std::uint32_t id = 0;
     PairKey key{};
   };
-  void append(Bytes& message, const IpAddress& source, const IpAddress& destination, const Trailer& trailer);
+  struct Epoch {
+    std::uint64_t value = 0;
+    std::uint64_t heard = 0;  // the highest counter of it
+    std::uint64_t since = 0;  // our own counter when it was first seen
+  };
+  void append(Bytes& message, const IpAddress& source, const IpAddress& destination, std::uint64_t counter,
+              const std::optional<Epoch>& receiver, std::uint32_t subject);
   std::array<std::uint8_t, kMacSize> mac_of(const PairKey& key, const IpAddress& source,
                                             const IpAddress& destination, ByteView signed_bytes);
   bool is_retired(std::uint64_t epoch) const;
-  bool prove(std::uint64_t epoch);
+  bool is_fresh(const Trailer& trailer);
+  void prove(const Epoch& epoch, Opened& opened);
+  void take_epoch(std::uint64_t epoch);
 
   MacFunction mac_;
   std::vector<Key> keys_;
   std::uint64_t epoch_;
   std::uint64_t counter_ = 0, will_counter_ = kLastWillCounter;
-  std::optional<std::uint64_t> peer_epoch_;
-  std::vector<std::uint64_t> retired_;  // proven once, and over
-  Bytes scratch_;                       // what is signed, in one piece
+  std::optional<Epoch> peer_, candidate_;  // proven; and what verified last, but is not
+  std::vector<std::uint64_t> retired_;     // proven once, and over
+  Bytes scratch_;                          // what is signed, in one piece
 };
 
 }  // namespace vipair::vrrp

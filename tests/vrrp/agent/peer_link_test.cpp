@@ -230,6 +230,30 @@ TEST_F(PeerLinkTest, KeysComeAndGoByReloadWithoutAChangeOfRole) {
   EXPECT_THAT(warnings(b_), Not(Contains(HasSubstr("does not verify"))));
 }
 
+TEST_F(PeerLinkTest, PeerThatIsNotPinnedIsKnownByItsKey) {
+  for (auto* node : {&a_, &b_}) {
+    node->config.virtual_routers[0].addresses = {prefix("2001:db8::100/64")};
+    node->config.virtual_routers[0].unicast = false;
+    node->config.peer = PeerConfig{std::nullopt, IpAddress::parse(node == &a_ ? "2001:db8::2" : "2001:db8::1")};
+  }
+  start();
+  EXPECT_TRUE(paths(b_)[0].is_heard && paths(b_)[0].hears_us);
+  EXPECT_GT(counter(b_, "received_advertisements"), 10u);
+
+  // a stranger with a link-local address of its own does not hold anything up
+  lan_.crash(a_, false);
+  const IpAddress stranger = SimulatedLan::v6_of(9), group = multicast_group(IpFamily::ipv6);
+  const Bytes message = encode({51, 255, Centiseconds(10), {prefix("fe80::1/64").address}}, stranger, group,
+                               ChecksumKind::pseudo_header);
+  const TimePoint died = lan_.now();
+  while (state(b_) != "active" && lan_.now() - died < 10s) {
+    lan_.inject(b_, {2, stranger, group, kTtl}, message);
+    lan_.run_for(1ms);
+  }
+  EXPECT_LE(lan_.now() - died, kDownMax);
+  EXPECT_GT(counter(b_, "authentication_errors"), 100u);
+}
+
 // ---- replays ----
 
 TEST_F(PeerLinkTest, CapturedMessagesOfTheDeadDoNotKeepItAlive) {
@@ -506,7 +530,11 @@ TEST_F(PeerLinkTest, HelloTellsOfEachInstanceAndOfChangesAtOnce) {
   hello.entries = {{web, PeerState::active, 180, 20, true}};
   Bytes message = encode(hello);
   const IpAddress source = SimulatedLan::v4_of(1), destination = SimulatedLan::v4_of(2);
-  peer.seal(message, source, destination, 0, 5);
+  ReplayWindow window;
+  link.on_time(lan_.now());
+  const OutgoingAdvertisement first = b_.host->peer_messages.back();  // it tells the peer our epoch
+  (void)peer.open(first.message, first.source, first.destination, window);
+  peer.seal(message, source, destination, 0);
   const auto heard = link.on_message(lan_.now(), 2, {source, destination, kTtl, message});
   EXPECT_FALSE(heard.refused);
   const auto report = link.report(web);
