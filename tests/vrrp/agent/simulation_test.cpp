@@ -230,7 +230,8 @@ class Scenario {
         return lan_.set_back_link(node, !node.back->is_up);
       case 18:
         note("what was recorded is repeated");
-        for (const auto& [to, info, message] : recorded_) lan_.inject(lan_.nodes()[to], info, message);
+        for (const auto& [to, info, message] : std::vector<Recorded>(recorded_))  // more is recorded meanwhile
+          lan_.inject(lan_.nodes()[to], info, message);
         return;
       case 19:
         return rotate_keys(node);
