@@ -446,7 +446,7 @@ void EventLoop::follow_interfaces(TimePoint now) {
   if (!has_news && deaf_.empty()) return;
   for (const std::string& name : checks_.interfaces()) checks_.on_interface(now, table.info(name));
   for (const auto& [name, families] : spoken_on_) interfaces_.try_emplace(name);
-  host_->keep_virtual_macs(virtual_macs());
+  host_->make_virtual_macs(virtual_macs());
   for (auto& [name, told] : interfaces_) {
     const InterfaceInfo info = table.info(name);
     if (told && told->index != info.index) host_->sockets().close(told->index);

@@ -66,8 +66,7 @@ std::vector<NetlinkAnswer> KernelHost::execute(const std::vector<NetlinkMessage>
 }
 
 Expected<std::vector<std::string>, std::string> KernelHost::release_leftovers(const Config& config) {
-  auto names = remove_virtual_mac_leftovers(
-      netlink_, [this](const std::vector<NetlinkMessage>& requests) { return execute(requests); });
+  auto names = remove_virtual_mac_leftovers(netlink_);  // before the first heartbeat: it may take long
   if (!names) return names;
   (void)lease_.remove_leftovers();  // where there is no nf_tables nothing is left
   auto addresses = list_addresses(netlink_);

@@ -75,7 +75,7 @@ class KernelHost final : public Host {
   void forget(const Held& held) { held_.erase(held); }  // it is gone from the interface
 
   // The virtual MAC addresses that may be needed, on interfaces that are there: made in advance.
-  void keep_virtual_macs(std::set<VirtualMac> wanted) { virtual_macs_.keep(std::move(wanted)); }
+  void make_virtual_macs(const std::set<VirtualMac>& wanted) { virtual_macs_.make_ready(wanted); }
   // The agent's name for an interface: a virtual MAC address is part of its parent.
   int agents_index(int interface_index) const;
 

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "vrrp/kernel/netlink_reader.h"
 #include "vrrp/kernel/netlink_writer.h"
 
 #ifndef NFT_TABLE_F_OWNER
@@ -409,6 +410,20 @@ void add_lease_rule(Transaction& transaction, IpFamily family) {
   });
 }
 
+bool has_lease_table(int socket, IpFamily family) {
+  NetlinkWriter request;
+  nfgenmsg header{};
+  header.nfgen_family = lease_family(family);
+  request.message(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0, 1, header);
+  request.attribute_text(NFTA_TABLE_NAME, kLeaseTable);
+  bool is_there = false;
+  (void)ask(socket, request, [&](const nlmsghdr& message) {
+    is_there = message.nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE);
+    return !is_there;
+  });
+  return is_there;
+}
+
 void replace_lease_table(Transaction& transaction) {
   begin_table(transaction, kLeaseTable, 0);  // so that there is one to remove
   remove_table(transaction, kLeaseTable);
@@ -474,8 +489,10 @@ Bytes encode_lease_removal(IpFamily family) {
 }
 
 // Before Linux 6.12 an element that is there keeps the timeout it has: it is removed and added. One that expired
-// cannot be removed.
+// cannot be removed. The kernel takes back a transaction that fails with all others waiting, and takes long: so it
+// is not tried where there is no table.
 void renew_lease(int socket, IpFamily family, Duration duration) {
+  if (!has_lease_table(socket, family)) return;
   for (const bool is_there : {true, false}) {
     Transaction transaction(lease_family(family));
     if (is_there) remove_lease_element(transaction);

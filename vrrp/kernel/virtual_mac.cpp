@@ -88,13 +88,8 @@ VirtualMacs::~VirtualMacs() {
   while (!made_.empty()) remove(made_.begin()->first);
 }
 
-void VirtualMacs::keep(std::set<VirtualMac> wanted) {
-  wanted_ = std::move(wanted);
-  std::vector<VirtualMac> unwanted;
-  for (const auto& [mac, made] : made_)
-    if (!made.is_up && !wanted_.contains(mac)) unwanted.push_back(mac);
-  for (const VirtualMac& mac : unwanted) remove(mac);
-  for (const VirtualMac& mac : wanted_)
+void VirtualMacs::make_ready(const std::set<VirtualMac>& wanted) {
+  for (const VirtualMac& mac : wanted)
     if (!made_.contains(mac)) (void)make(mac);  // the claim tries again, and tells why it cannot
 }
 
@@ -123,7 +118,6 @@ void VirtualMacs::take_down(const VirtualMac& mac) {
   if (made == made_.end()) return;
   (void)set_state(made->second.index, false);
   made->second.is_up = false;
-  if (!wanted_.contains(mac)) remove(mac);
 }
 
 std::optional<int> VirtualMacs::index_of(const VirtualMac& mac) const {
@@ -192,8 +186,7 @@ int VirtualMacs::set_state(int index, bool is_up) {
   return execute_(request).front().error;
 }
 
-Expected<std::vector<std::string>, std::string> remove_virtual_mac_leftovers(NetlinkSocket& netlink,
-                                                                             const VirtualMacs::Execute& execute) {
+Expected<std::vector<std::string>, std::string> remove_virtual_mac_leftovers(NetlinkSocket& netlink) {
   auto links = list_links(netlink);
   if (!links) return Unexpected{links.error()};
   std::vector<std::string> names;
@@ -203,7 +196,7 @@ Expected<std::vector<std::string>, std::string> remove_virtual_mac_leftovers(Net
     names.push_back(link.name);
     requests.push_back(delete_link_request(link.index));
   }
-  const auto answers = execute(requests);
+  const auto answers = netlink.execute(requests);
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (answers[i].error != 0 && answers[i].error != ENODEV)
       return Unexpected{"cannot remove " + names[i] +

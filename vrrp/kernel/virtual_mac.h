@@ -47,12 +47,13 @@ class VirtualMacs {
   explicit VirtualMacs(Execute execute) : execute_(std::move(execute)) {}
   ~VirtualMacs();  // removes them all
 
-  // Makes what is missing, to have it at hand, and removes what is neither wanted nor up.
-  void keep(std::set<VirtualMac> wanted);
+  // Makes what is missing, to have it at hand. What was made stays until the end: the kernel takes long to remove
+  // it.
+  void make_ready(const std::set<VirtualMac>& wanted);
 
   // The index of its interface, which is up. Anew when somebody removed it.
   Expected<int, HostError> bring_up(const VirtualMac& mac);
-  void take_down(const VirtualMac& mac);  // and removes one that is not wanted
+  void take_down(const VirtualMac& mac);
 
   std::optional<int> index_of(const VirtualMac& mac) const;  // made, up or down
   std::optional<VirtualMac> at(int interface_index) const;   // the other way round
@@ -70,11 +71,9 @@ class VirtualMacs {
 
   Execute execute_;
   std::map<VirtualMac, Made> made_;
-  std::set<VirtualMac> wanted_;
 };
 
-// Those that a crashed run left; their names.
-Expected<std::vector<std::string>, std::string> remove_virtual_mac_leftovers(NetlinkSocket& netlink,
-                                                                             const VirtualMacs::Execute& execute);
+// Those that a crashed run left; their names. May take a second.
+Expected<std::vector<std::string>, std::string> remove_virtual_mac_leftovers(NetlinkSocket& netlink);
 
 }  // namespace vipair::vrrp

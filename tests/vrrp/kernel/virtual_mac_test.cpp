@@ -48,7 +48,7 @@ TEST(VirtualMac, IsAMacvlanThatIsUpOnlyWhenItIsNeeded) {
     Node node;
     {
       VirtualMacs macs(node.execute);
-      macs.keep({node.mac});
+      macs.make_ready({node.mac});
       EXPECT_THAT(node.link(), HasSubstr("00:00:5e:00:01:33"));
       EXPECT_THAT(node.link(), HasSubstr("macvlan mode bridge"));
       EXPECT_THAT(node.link(), HasSubstr("alias vipair"));
@@ -64,12 +64,7 @@ TEST(VirtualMac, IsAMacvlanThatIsUpOnlyWhenItIsNeeded) {
       ASSERT_TRUE(macs.bring_up(node.mac));
       macs.take_down(node.mac);
       EXPECT_THAT(node.link(), HasSubstr("state DOWN"));
-      ASSERT_TRUE(macs.bring_up(node.mac));
-      macs.keep({});
-      EXPECT_THAT(node.link(), HasSubstr("state UP")) << "it is in use";
-      macs.take_down(node.mac);
-      EXPECT_THAT(node.link(), IsEmpty());
-      ASSERT_TRUE(macs.bring_up(node.mac)) << "made when it is needed at the latest";
+      ASSERT_TRUE(macs.bring_up({node.parent, IpFamily::ipv4, 52})) << "made when it is needed at the latest";
     }
     EXPECT_THAT(node.link(), IsEmpty());
   });
@@ -111,8 +106,6 @@ TEST(VirtualMac, ComesBackAfterItsParentOrItselfWasRemoved) {
     const auto orphan = macs.bring_up(node.mac);
     ASSERT_FALSE(orphan);
     EXPECT_EQ(orphan.error().kind, HostError::Kind::no_interface);
-    macs.take_down(node.mac);
-    macs.keep({});
     EXPECT_EQ(macs.index_of(node.mac), std::nullopt);
   });
 }
@@ -127,12 +120,12 @@ TEST(VirtualMac, SaysWhoStandsInTheWay) {
     EXPECT_EQ(taken.error().kind, HostError::Kind::address_in_use);
     EXPECT_THAT(taken.error().text, HasSubstr("another VRRP implementation with the same VRID"));
     run("ip link del other && ip link add " + node.name + " type veth");
-    macs.keep({});
-    const auto named = macs.bring_up(node.mac);
+    VirtualMacs anew(node.execute);
+    const auto named = anew.bring_up(node.mac);
     ASSERT_FALSE(named);
     EXPECT_THAT(named.error().text, HasSubstr("ip link del " + node.name));
     ASSERT_EQ(::setresuid(65534, 65534, 65534), 0);
-    const auto forbidden = macs.bring_up(node.mac);
+    const auto forbidden = anew.bring_up(node.mac);
     ASSERT_FALSE(forbidden);
     EXPECT_THAT(forbidden.error().text, HasSubstr("CAP_NET_ADMIN"));
   });
@@ -144,7 +137,7 @@ TEST(VirtualMac, LeftoversAreKnownByTheirAlias) {
     run("ip link add mine link v0 type macvlan mode bridge");
     VirtualMacs macs(node.execute);
     ASSERT_TRUE(macs.bring_up(node.mac));
-    const auto names = remove_virtual_mac_leftovers(node.netlink, node.execute);
+    const auto names = remove_virtual_mac_leftovers(node.netlink);
     ASSERT_TRUE(names) << names.error();
     EXPECT_THAT(*names, ElementsAre(node.name));
     EXPECT_THAT(node.link(), IsEmpty());
