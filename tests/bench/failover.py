@@ -45,8 +45,8 @@ class Pair:
     """Two nodes with agent and proxy; what the two contenders have in common."""
 
     def __init__(self, interval_ms: int, preempt: bool = False, second_path: bool = False):
-        self.interval_ms, self.preempt, self.second_path = interval_ms, preempt, second_path
-        self.lab = Lab()
+        self.interval_ms, self.preempt = interval_ms, preempt
+        self.lab = Lab(second_path=second_path)
         self.prepare()
         for node in self.lab.nodes:
             self.start(node)
@@ -97,18 +97,10 @@ class Vipair(Pair):
     name = "vipair"
 
     def prepare(self) -> None:
-        key = os.urandom(32).hex()
         for node in self.lab.nodes:
             settings = node.node_settings()
             settings["virtual_routers"][0].update(
                 {"advertisement_interval": f"{self.interval_ms}ms", "preempt": self.preempt})
-            if self.second_path:
-                path = node.folder / "pair.key"
-                path.write_text(key + "\n")
-                path.chmod(0o600)
-                other = self.lab.other(node)
-                settings["peer"].update({"key_file": str(path), "paths": [
-                    {"interface": "eth1", "address": other.front.replace("192.0.2.", "198.51.100.")}]})
             node.write_files(node=settings)
 
     def start(self, node) -> None:

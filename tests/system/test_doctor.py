@@ -116,3 +116,80 @@ def test_missing_capabilities(test):
         found = {finding["what"] for finding in findings(lab.b)}
         assert set(names) <= found, f"without {capability}: {found}"
         lab.b.agent.stop()
+
+
+def check_among(node, name: str) -> dict:
+    """It is found, among whatever follows from it."""
+    def found():
+        return [finding for finding in findings(node) if finding["what"] == name]
+    return wait_for(f"doctor of {node.name} finds {name}", found, 20.0, show=lambda: findings(node))[0]
+
+
+@time_limit(120)
+def test_firewall(test):
+    lab = Lab()
+    lab.start_pair()
+    nft = find_tool("nft", "nftables")
+    lab.b.run([nft, "add table inet wall; add chain inet wall in { type filter hook input priority 0; }; "
+                    "add rule inet wall in meta l4proto 112 drop"])
+    # lb-a is heard no longer: what it sends is lost, and so are its answers
+    seen = check_among(lab.b, "firewall")
+    assert lab.a.front in seen["evidence"] and "112" in seen["advice"], seen
+    seen = check_among(lab.a, "firewall")
+    assert "though it is heard" in seen["evidence"], seen
+    lab.b.run([nft, "delete table inet wall"])
+    wait_for("both hear each other again", lambda: sorted(lab.a.states() + lab.b.states()) == ["active", "backup"],
+             show=lab.show)
+    for node in lab.nodes:
+        check_soon(node)
+
+
+@time_limit(120)
+def test_multicast_filtered(test):
+    lab = Lab()
+    for node in lab.nodes:
+        settings = node.node_settings()
+        settings["virtual_routers"][0]["unicast"] = False
+        node.write_files(node=settings)
+    lab.a.start_all()
+    lab.wait_active(lab.a)
+    lab.b.start_all()
+    lab.wait_backup(lab.b)
+    check_soon(lab.b)
+    lab.front.run(["bridge", "link", "set", "dev", "lb-b.eth0", "mcast_flood", "off"])
+    for node in lab.nodes:
+        check_among(node, "multicast filtered")
+
+
+@time_limit(120)
+def test_wrong_mask(test):
+    lab = Lab()
+    lab.start_pair()
+    lab.b.ip(f"addr add {lab.b.front}/25 dev eth0")
+    lab.b.ip(f"addr del {lab.b.front}/24 dev eth0")
+    for node in lab.nodes:
+        seen = check_among(node, "wrong mask")
+        assert "/25" in seen["evidence"] and "/24" in seen["evidence"], seen
+
+
+@time_limit(120)
+def test_key_mismatch(test):
+    lab = Lab()
+    lab.start_pair()
+    lab.b.write_keys("00ff" * 16)
+    code, text = lab.b.reload(lab.b.vrrp_socket)
+    assert code == 200, text
+    for node in lab.nodes:
+        check_among(node, "key mismatch")
+
+
+@time_limit(120)
+def test_second_path(test):
+    lab = Lab(second_path=True)
+    lab.start_pair()
+    for node in lab.nodes:
+        check_soon(node)
+    lab.b.cable("eth1", False)
+    seen = check_among(lab.a, "peer unreachable")
+    assert "eth1" in seen["evidence"], seen
+    assert "eth1" in check_among(lab.b, "no carrier")["evidence"]
