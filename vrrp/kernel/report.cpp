@@ -328,7 +328,7 @@ std::string metrics_text(const Status& status, const LoopLag& lag, const std::ve
   };
   path_gauge("vipair_vrrp_path_heard", "1 while the peer is heard over the path.",
              [](const PathStatus& path) { return path.is_heard; });
-  path_gauge("vipair_vrrp_path_hears_us", "1 while the peer says that it hears this node over the path.",
+  path_gauge("vipair_vrrp_path_heard_by_peer", "1 while the peer says that it hears this node over the path.",
              [](const PathStatus& path) { return path.hears_us; });
   for (std::size_t i = 0; !status.paths.empty() && i < status.paths.front().counters.size(); ++i) {
     const std::string& name = status.paths.front().counters[i].first;
