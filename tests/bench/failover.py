@@ -379,8 +379,10 @@ def judge(row: dict) -> str:
 
 
 def heading(contenders: list) -> str:
-    names = "   ".join(f"{name + ': median':>19} {'worst':>0} {'failed':>0}"[:27].rjust(27) for name in contenders)
-    return f"{'fault':<20} {'advert':>6}  {names}   aim of vipair\n{'':<20} {'ms':>6}"
+    names = "   ".join(f"{name:^27}" for name in contenders)
+    columns = "   ".join(f"{'median':>9} {'worst':>9} {'failed':>7}" for _ in contenders)
+    return (f"{'':<20} {'':>6}  {names}\n{'fault':<20} {'advert':>6}  {columns}   aim of vipair\n"
+            f"{'':<20} {'ms':>6}  " + "   ".join(f"{'ms':>9} {'ms':>9} {'':>7}" for _ in contenders))
 
 
 # ---- the picture ----------------------------------------------------------------------------
