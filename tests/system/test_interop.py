@@ -52,6 +52,9 @@ def test_keepalived_otherwise_configured(test):
         "unicast, vipair lower": Setup(3, 100, vipair_priority=100, other_priority=150, unicast=True),
         "unicast, version 2": Setup(2, 1000, unicast=True),
         "a virtual MAC over there": Setup(3, 100, virtual_mac=True),
+        "a virtual MAC here": Setup(3, 100, own_virtual_mac=True),
+        "a virtual MAC here, version 2": Setup(2, 1000, own_virtual_mac=True),
+        "a virtual MAC here, IPv6": Setup(3, 100, ipv6=True, own_virtual_mac=True),
         "more addresses over there": Setup(3, 100, vipair_priority=100, other_priority=150, other_addresses=two),
     }
     together({name: lambda setup=setup: Mixed(Keepalived, setup).live_through() for name, setup in setups.items()}, 100)
