@@ -4,9 +4,11 @@
 #include <array>
 #include <map>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "common/base/assert.h"
+#include "vrrp/agent/deadlines.h"
 #include "vrrp/agent/group.h"
 #include "vrrp/agent/instances.h"
 #include "vrrp/agent/journal.h"
@@ -42,8 +44,13 @@ struct Agent::Impl {
   Host& host;
   Journal journal;
   PeerLink link;
+  Deadlines deadlines;
   std::vector<std::unique_ptr<VirtualRouter>> routers;  // of the configuration, and retired ones that still hold
   std::vector<std::unique_ptr<Group>> groups;           // none is empty
+  std::unordered_map<std::uint64_t, VirtualRouter*> addressees;  // by place() of those whose interface is there
+  std::size_t turn = 0;
+  bool is_will_stale = false;
+  bool has_retired = false;
   std::map<std::string, InterfaceInfo> interfaces;
   std::optional<ProxyReport> proxy;
   Verdicts verdicts;
@@ -57,8 +64,8 @@ struct Agent::Impl {
   Impl(Config the_config, Host& the_host, const PairIdentity& identity, TimePoint now)
       : config(std::move(the_config)),
         host(the_host),
-        link(config, identity, {host, journal, [this] { return hello_entries(); }, [this] { update_will(); }},
-             now) {}
+        link(config, identity,
+             {host, journal, [this] { return hello_entries(); }, [this] { is_will_stale = true; }}, now) {}
 
   std::vector<HelloEntry> hello_entries() const {
     std::vector<HelloEntry> entries;
@@ -97,21 +104,35 @@ struct Agent::Impl {
     return found == routers.end() ? nullptr : found->get();
   }
 
+  // Where a packet is aimed at.
+  static std::uint64_t place(int interface_index, IpFamily family, std::uint8_t vrid) {
+    return static_cast<std::uint64_t>(interface_index) << 16 | (family == IpFamily::ipv6 ? 0x100u : 0u) | vrid;
+  }
+
   VirtualRouter* find(int interface_index, IpFamily family, std::uint8_t vrid) {
-    auto found = std::find_if(routers.begin(), routers.end(), [&](const auto& router) {
+    const auto found = addressees.find(place(interface_index, family, vrid));
+    return found == addressees.end() ? nullptr : found->second;
+  }
+
+  // To be called whenever a router or its interface came or went.
+  void index_addressees() {
+    addressees.clear();
+    for (const auto& router : routers) {
       const InstanceKey& key = router->config().key;
-      return key.vrid == vrid && key.family == family && router->is_on(interface_index);
-    });
-    return found == routers.end() ? nullptr : found->get();
+      const auto interface = interfaces.find(key.interface);
+      if (interface == interfaces.end() || interface->second.index == 0) continue;
+      addressees[place(interface->second.index, key.family, key.vrid)] = router.get();
+    }
   }
 
   // In no group as yet.
   VirtualRouter& start(TimePoint now, InstanceConfig instance) {
     VirtualRouter::Surroundings surroundings{
-        host, journal, [this] { update_will(); },
-        [this](const VirtualRouter& asking, const std::vector<IpPrefix>& addresses) {
-          return held_by_no_other(asking, addresses);
-        },
+        host,
+        journal,
+        deadlines,
+        [this] { is_will_stale = true; },
+        [this](const VirtualRouter& leaving, const IpPrefix& address) { return leave(leaving, address); },
         &link};
     routers.push_back(std::make_unique<VirtualRouter>(std::move(instance), std::move(surroundings), now));
     VirtualRouter& router = *routers.back();
@@ -126,6 +147,7 @@ struct Agent::Impl {
     groups.push_back(std::make_unique<Group>(router.label()));
     groups.back()->split_off(router);
     router.raise(now, FaultSource::stopping, "removed from the configuration");
+    has_retired = true;
   }
 
   // Puts together what belongs together. A group whose members stay is not touched.
@@ -253,32 +275,45 @@ struct Agent::Impl {
     }
   }
 
-  std::vector<IpPrefix> held_by_no_other(const VirtualRouter& asking,
-                                         const std::vector<IpPrefix>& addresses) const {
-    std::vector<IpPrefix> others;
-    for (const auto& router : routers) {
-      const AddressSet& held = router->held();
-      if (router.get() == &asking || held.interface_index != asking.held().interface_index) continue;
-      others.insert(others.end(), held.addresses.begin(), held.addresses.end());
-    }
-    return without(addresses, others);
+  bool leave(const VirtualRouter& leaving, const IpPrefix& address) {
+    return std::any_of(routers.begin(), routers.end(), [&](const auto& router) {
+      return router.get() != &leaving && router->inherit(leaving.held_on_index(), address);
+    });
   }
 
   void update_will() {
+    if (!std::exchange(is_will_stale, false)) return;
     LastWill will;
     for (const auto& router : routers) router->add_to(will);
     host.set_last_will(will);
   }
 
+  // What was decided is done, within what one turn has time for. Those that had to wait come first in the next one.
+  void work(TimePoint now) {
+    std::size_t left = host.slice_max();
+    for (VirtualRouter* router : deadlines.due(now, turn)) {
+      if (left == 0) break;
+      update_will();
+      left -= std::min(left, router->work(now, left));
+      turn = router->place() + 1;
+    }
+    update_will();
+    forget_retired();
+  }
+
   // Retired routers go when they hold nothing any more; in a stop that is all of them, and they stay for status.
   void forget_retired() {
-    if (is_stopping) return;
+    if (is_stopping || !has_retired) return;
     const auto erased = std::erase_if(routers, [](const auto& router) {
       const bool is_over = router->has_fault(FaultSource::stopping) && router->is_stopped();
       if (is_over) router->group()->remove(*router);
       return is_over;
     });
-    if (erased > 0) forget_empty_groups();
+    if (erased == 0) return;
+    forget_empty_groups();
+    index_addressees();
+    has_retired = std::any_of(routers.begin(), routers.end(),
+                              [](const auto& router) { return router->has_fault(FaultSource::stopping); });
   }
 
   void refuse(TimePoint now, DropReason reason, const DatagramInfo& info) {
@@ -302,15 +337,13 @@ Agent::Agent(Config config, Host& host, TimePoint now, const PairIdentity& ident
   for (InstanceConfig& instance : instances_of(impl_->config))
     all.push_back(&impl_->start(now, std::move(instance)));
   impl_->regroup(now, all);
+  impl_->index_addressees();
 }
 
 Agent::~Agent() = default;
 
 void Agent::on_datagram(TimePoint now, const DatagramInfo& info, ByteView message) {
-  if (is_peer_message(message) && impl_->link.has_paths()) {
-    impl_->on_peer_message(now, info, message);
-    return impl_->forget_retired();
-  }
+  if (is_peer_message(message) && impl_->link.has_paths()) return impl_->on_peer_message(now, info, message);
   const ReceivedPacket packet{info.source, info.destination, info.ttl, message};
   const auto vrid = decode_vrid(packet);
   // a packet that fails early is still counted where it was aimed at
@@ -319,16 +352,16 @@ void Agent::on_datagram(TimePoint now, const DatagramInfo& info, ByteView messag
   if (!router) return impl_->refuse(now, vrid ? DropReason::unknown_router : vrid.error(), info);
   if (!vrid) return router->refuse(now, vrid.error(), info.source);
   router->on_packet(now, packet);
-  impl_->forget_retired();
 }
 
 void Agent::on_interface(TimePoint now, const InterfaceInfo& interface) {
   impl_->interfaces[interface.name] = interface;
   impl_->link.on_interface(now, interface);
+  impl_->index_addressees();
   for (const auto& router : impl_->routers) {
     if (router->config().key.interface == interface.name) router->on_interface(now, interface);
   }
-  impl_->forget_retired();
+  impl_->work(now);
 }
 
 void Agent::on_address_removed(TimePoint now, int interface_index, const IpAddress& address) {
@@ -339,7 +372,7 @@ void Agent::on_proxy_report(TimePoint now, const std::optional<ProxyReport>& rep
   if (impl_->proxy == report) return;
   impl_->proxy = report;
   for (const auto& router : impl_->routers) impl_->apply_proxy(now, *router);
-  impl_->forget_retired();
+  impl_->work(now);
 }
 
 void Agent::on_check_result(TimePoint now, std::string_view check, bool success, std::string reason) {
@@ -353,29 +386,26 @@ void Agent::on_check_result(TimePoint now, std::string_view check, bool success,
   impl_->apply_checks(now);
   impl_->link.report_soon(now);
   impl_->hand_over_where_outweighed(now);
-  impl_->forget_retired();
+  impl_->work(now);
 }
 
 void Agent::on_peer_report(TimePoint now, const InstanceKey& key, const PeerReport& report) {
   impl_->peer_reports[key] = report;
   impl_->hand_over_where_outweighed(now);
+  impl_->work(now);
 }
 
 void Agent::on_wall_clock(TimePoint now, WallTime wall) { impl_->link.on_wall_clock(now, wall); }
 
 void Agent::on_time(TimePoint now) {
-  for (const auto& router : impl_->routers) router->on_time(now);
+  for (VirtualRouter* router : impl_->deadlines.due(now)) router->on_time(now);
   impl_->link.on_time(now);
-  impl_->forget_retired();
+  impl_->work(now);
 }
 
 std::optional<TimePoint> Agent::next_deadline() const {
-  std::optional<TimePoint> earliest = impl_->link.next_deadline();
-  for (const auto& router : impl_->routers) {
-    const auto deadline = router->next_deadline();
-    if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
-  }
-  return earliest;
+  const auto of_routers = impl_->deadlines.earliest(), of_link = impl_->link.next_deadline();
+  return of_routers && of_link ? std::min(*of_routers, *of_link) : of_routers ? of_routers : of_link;
 }
 
 void Agent::reload(TimePoint now, Config config) {
@@ -417,7 +447,8 @@ void Agent::reload(TimePoint now, Config config) {
   std::map<Group*, bool> reconfigured;
   for (const auto& [router, announce] : changed) reconfigured[router->group()] |= announce;
   for (const auto& [group, announce] : reconfigured) group->configured(now, announce);
-  impl.forget_retired();
+  impl.index_addressees();
+  impl.work(now);
   impl.journal.add({now, JournalEntry::Level::info, "", "reload",
                     "configuration loaded: " + std::to_string(difference.added.size()) + " instances added, " +
                         std::to_string(difference.removed.size()) + " removed, " +
@@ -439,6 +470,7 @@ Expected<void, std::string> Agent::handover(TimePoint now, const std::optional<s
   for (Group* group : *groups) {
     group->handle(now, *group->members().front(), Handover{Reason::handover}, "an operator asked for a handover");
   }
+  impl_->work(now);
   return {};
 }
 
@@ -454,6 +486,7 @@ Expected<void, std::string> Agent::drain(TimePoint now, bool force) {
   impl_->is_drained = true;
   impl_->journal.add({now, JournalEntry::Level::warn, "", "drain", kDrained});
   for (const auto& group : impl_->groups) group->raise(now, FaultSource::drained, kDrained);
+  impl_->work(now);
   return {};
 }
 
@@ -462,6 +495,7 @@ void Agent::undrain(TimePoint now) {
   impl_->journal.add(
       {now, JournalEntry::Level::info, "", "drain", "no longer drained: this node takes part again"});
   for (const auto& group : impl_->groups) group->clear(now, FaultSource::drained);
+  impl_->work(now);
 }
 
 bool Agent::is_drained() const { return impl_->is_drained; }
@@ -469,6 +503,7 @@ bool Agent::is_drained() const { return impl_->is_drained; }
 void Agent::shutdown(TimePoint now) {
   impl_->is_stopping = true;
   for (const auto& group : impl_->groups) group->raise(now, FaultSource::stopping, "the agent stops");
+  impl_->work(now);
 }
 
 bool Agent::is_stopped() const {

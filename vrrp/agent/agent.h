@@ -1,7 +1,10 @@
 #pragma once
 // The agent: all virtual routers of this node, fed with datagrams, interface changes, health and time; it acts
 // through Host alone. Single-threaded, no clock, no I/O: the same object runs in vipair-vrrpd and in the
-// simulation. An early on_time() is harmless; after it no deadline lies in the past.
+// simulation. An early on_time() is harmless; after it no deadline lies in the past, and one lies at `now` only
+// while addresses wait to be claimed, released or announced: that is done in slices, one per call, so that packets
+// are read and advertisements go out in between. What a datagram decides is done in on_time(), to be called when
+// all datagrams that are there were told.
 
 #include <deque>
 #include <memory>

@@ -30,6 +30,10 @@ bool Group::is_healthy() const {
   return std::all_of(members_.begin(), members_.end(), [](const auto* member) { return member->is_healthy(); });
 }
 
+bool Group::holds_enough() const {
+  return std::all_of(members_.begin(), members_.end(), [](const auto* member) { return member->holds_enough(); });
+}
+
 std::optional<std::string> Group::fault_elsewhere(const VirtualRouter& member) const {
   for (const VirtualRouter* other : members_) {
     if (other != &member && !other->is_healthy()) return other->label() + ": " + other->faults().texts().front();
@@ -48,10 +52,12 @@ void Group::members_changed() {
   std::sort(members_.begin(), members_.end(), comes_first);
   is_pair_ = true;
   join_hold_ = preempt_delay_ = Duration::zero();
+  addresses_ = 0;
   for (const VirtualRouter* member : members_) {
     is_pair_ = is_pair_ && member->config().is_pair;
     join_hold_ = std::max(join_hold_, member->config().join_hold);
     preempt_delay_ = std::max(preempt_delay_, member->config().preempt_delay);
+    addresses_ += member->config().advertised.size() + member->config().excluded.size();
   }
 }
 
@@ -93,22 +99,25 @@ void Group::form(TimePoint now, const std::vector<VirtualRouter*>& members,
   }
   members_changed();
 
-  bool is_claimed = true;
   if (is_active() && is_healthy()) {
     const std::vector<Action> actions{ClaimAddresses{}, SendAdvertisement{parameters(*members_.front()).priority},
                                       AnnounceAddresses{}};
     for (VirtualRouter* member : members) {
       if (!is_new(member)) continue;
-      for (const Action& action : actions) is_claimed = is_claimed && member->perform(now, action);
+      for (const Action& action : actions) member->perform(now, action);
     }
   }
   for (VirtualRouter* member : members_) member->note(now, Reason::sync_group, "as the rest of the " + name_);
-  if (!is_claimed) return handle(now, *members_.front(), ClaimFailed{});
   if (is_healthy() && !takes_part()) {
     handle(now, *members_.front(), Startup{});
   } else if (!is_healthy() && takes_part()) {
     handle(now, *members_.front(), Shutdown{});
   }
+  plan(now);
+}
+
+void Group::plan(TimePoint now) {
+  for (VirtualRouter* member : members_) member->plan(now);
 }
 
 // ---- what happens to it ----
@@ -123,6 +132,7 @@ Parameters Group::parameters(const VirtualRouter& origin) const {
   parameters.is_pair = is_pair_;
   parameters.join_hold = join_hold_;
   parameters.preempt_delay = preempt_delay_;
+  parameters.addresses = addresses_;
   return parameters;
 }
 
@@ -135,27 +145,22 @@ bool Group::decides_ties(TimePoint now, const VirtualRouter& origin) const {
 
 void Group::handle(TimePoint now, VirtualRouter& origin, Event event, const std::string& why) {
   if (auto* advert = std::get_if<AdvertReceived>(&event)) advert->decides_ties = decides_ties(now, origin);
-  for (std::optional<Event> next = std::move(event); next;) {
-    const Transition transition = step(parameters(origin), state_, *next, now);
-    const bool role_changes = transition.next.index() != state_.index();
-    state_ = transition.next;
-    origin.count(now, transition.reason);
-    if (role_changes) {
-      for (VirtualRouter* member : members_) {
-        member->note(now, transition.reason,
-                     why.empty() ? explain(now, *member, origin, *next, transition.reason) : why);
-      }
-    }
-    if (!perform(now, origin, *next, transition.actions)) {
-      next = ClaimFailed{};  // which claims nothing: no third round
-    } else {
-      next.reset();
+  const Transition transition = step(parameters(origin), state_, event, now);
+  const bool role_changes = transition.next.index() != state_.index();
+  state_ = transition.next;
+  origin.count(now, transition.reason);
+  if (role_changes) {
+    for (VirtualRouter* member : members_) {
+      member->note(now, transition.reason,
+                   why.empty() ? explain(now, *member, origin, event, transition.reason) : why);
     }
   }
+  perform(now, origin, event, transition.actions);
+  if (role_changes) return plan(now);
+  members_.front()->plan(now);
 }
 
-// Action by action, so that all addresses are there before the first member speaks.
-bool Group::perform(TimePoint now, const VirtualRouter& origin, const Event& event,
+void Group::perform(TimePoint now, const VirtualRouter& origin, const Event& event,
                     const std::vector<Action>& actions) {
   const bool is_local = std::holds_alternative<AddressLost>(event);
   for (const Action& action : actions) {
@@ -163,10 +168,9 @@ bool Group::perform(TimePoint now, const VirtualRouter& origin, const Event& eve
     for (VirtualRouter* member : members_) {
       if (is_local && member != &origin) continue;
       const bool relays_elsewhere = claim && claim->relay_to && member != &origin;
-      if (!member->perform(now, relays_elsewhere ? ClaimAddresses{member->relay_address()} : action)) return false;
+      member->perform(now, relays_elsewhere ? ClaimAddresses{member->relay_address()} : action);
     }
   }
-  return true;
 }
 
 // What all can see each tells itself; the rest is told by whom it happened to.

@@ -38,7 +38,11 @@ class Group {
   bool is_pair() const { return is_pair_; }
   int penalty() const { return penalty_; }  // what checks that are down take from the priority
   Standing standing() const;
-  bool is_healthy() const;  // no member has a fault
+  bool is_healthy() const;    // no member has a fault
+  bool holds_enough() const;  // every member does
+  bool speaks_for_all(const VirtualRouter& member) const {
+    return !members_.empty() && members_.front() == &member;
+  }
   // The first fault of another member than this one, for its words: "mail/ipv4: interface eth1: down".
   std::optional<std::string> fault_elsewhere(const VirtualRouter& member) const;
 
@@ -68,7 +72,8 @@ class Group {
   void members_changed();
   Parameters parameters(const VirtualRouter& origin) const;
   bool decides_ties(TimePoint now, const VirtualRouter& origin) const;
-  bool perform(TimePoint now, const VirtualRouter& origin, const Event& event, const std::vector<Action>& actions);
+  void perform(TimePoint now, const VirtualRouter& origin, const Event& event, const std::vector<Action>& actions);
+  void plan(TimePoint now);
   std::string explain(TimePoint now, const VirtualRouter& member, const VirtualRouter& origin, const Event& event,
                       Reason reason) const;
 
@@ -80,6 +85,7 @@ class Group {
   int penalty_ = 0;
   bool is_pair_ = false;  // all members are; and the longest of their times
   Duration join_hold_{}, preempt_delay_{};
+  std::size_t addresses_ = 0;  // of all members
 };
 
 }  // namespace vipair::vrrp

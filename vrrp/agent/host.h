@@ -3,6 +3,7 @@
 // sockets, SimulatedHost (tests/vrrp/agent) on a simulated LAN. Calls come from the agent's one thread and do not
 // block. Failures are returned, never thrown; the agent turns them into events of its next turn.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -72,16 +73,22 @@ struct LastWill {
   std::vector<Release> releases;
 };
 
+// The most addresses that are claimed or released at a time, so that advertisements go out in between.
+inline constexpr std::size_t kSliceMax = 128;
+
 class Host {
  public:
   virtual ~Host() = default;
 
-  // Adds all addresses in one batch; success means the kernel acknowledged every one (one that is already there
-  // because we put it there counts). On failure nothing of the set remains added by this call.
-  // relay_to: in a planned move, the old Active's own address (unicast, on this interface's network): segments of
-  // connections that were opened there are relayed to it for the drain time. Best effort.
-  virtual Expected<void, HostError> claim(const AddressSet& set, std::optional<IpAddress> relay_to) = 0;
-  virtual void release(const AddressSet& set, ReleaseMode mode) = 0;
+  virtual std::size_t slice_max() const { return kSliceMax; }
+  // Adds a slice of an instance's addresses in one batch; success means the kernel acknowledged every one (one that
+  // is already there because we put it there counts). On failure nothing of the slice remains added by this call.
+  virtual Expected<void, HostError> claim(const AddressSet& slice) = 0;
+  virtual void release(const AddressSet& slice, ReleaseMode mode) = 0;
+  // In a planned move, before the first claim: segments of connections that were opened on the old Active are
+  // relayed to its own address `to` (unicast, on this interface's network) for the drain time, or until the last of
+  // the addresses is released. Best effort.
+  virtual void relay(const AddressSet& all, const IpAddress& to) = 0;
   virtual Expected<void, HostError> send(const OutgoingAdvertisement& advertisement) = 0;
   virtual void announce(
       const std::vector<OutgoingFrame>& frames) = 0;  // all in one batch; losses are the schedule's business

@@ -79,10 +79,16 @@ std::string interface_fault(const InterfaceInfo& interface, const InstanceKey& k
 }  // namespace
 
 VirtualRouter::VirtualRouter(InstanceConfig config, Surroundings surroundings, TimePoint now)
-    : config_(std::move(config)), surroundings_(std::move(surroundings)), label_(label_of(config_)), since_(now) {
+    : config_(std::move(config)),
+      surroundings_(std::move(surroundings)),
+      label_(label_of(config_)),
+      place_(surroundings_.deadlines.add(*this)),
+      since_(now) {
   // not told: the host reports the interface before anything else, and what is wrong with it then is
   faults_.raise(FaultSource::interface, "interface " + config_.key.interface + ": not seen yet");
 }
+
+VirtualRouter::~VirtualRouter() { surroundings_.deadlines.remove(place_); }
 
 Parameters VirtualRouter::parameters() const {
   Parameters parameters;
@@ -217,12 +223,17 @@ void VirtualRouter::on_interface(TimePoint now, const InterfaceInfo& interface) 
   if (config_.is_unicast && (is_back || source_changed || place_changed)) {
     introductions_ = start_announcements(now);
     introduce();
+    plan(now);
   }
 }
 
 void VirtualRouter::on_address_removed(TimePoint now, int interface_index, const IpAddress& address) {
-  if (contains(config_.advertised, address) || contains(config_.excluded, address)) clear(now, FaultSource::claim);
-  if (!is_active() || !is_on(interface_index) || !contains(held_.addresses, address)) return;
+  const bool hindered = faults_.has(FaultSource::claim);
+  if (hindered && (contains(config_.advertised, address) || contains(config_.excluded, address))) {
+    clear(now, FaultSource::claim);
+  }
+  const bool was_held = is_on(interface_index) && holdings_.lose(address);
+  if (!was_held || !is_active()) return;
   ++counters_.addresses_lost;
   if (reclaim_at_) return;
   const bool is_fight = address_lost_at_ && now - *address_lost_at_ < kReclaimFightForgotten;
@@ -230,6 +241,7 @@ void VirtualRouter::on_address_removed(TimePoint now, int interface_index, const
   address_lost_at_ = now;
   const Duration delay = is_fight ? fight_backoff_.next() : kReclaimDelay;
   reclaim_at_ = now + delay;
+  plan(now);
   tell(now, Level::warn, "address_lost",
        "somebody removed " + address.to_string() + " from " + config_.key.interface + "; it is claimed again in " +
            milliseconds(delay));
@@ -252,6 +264,7 @@ void VirtualRouter::clear(TimePoint now, FaultSource source, std::string_view na
   report_soon(now);
   if (source == FaultSource::claim) claim_retry_at_.reset();
   if (is_group_healthy()) handle(now, Startup{});
+  plan(now);
 }
 
 void VirtualRouter::on_time(TimePoint now) {
@@ -267,12 +280,14 @@ void VirtualRouter::on_time(TimePoint now) {
   }
   const auto deadline = vrrp::next_deadline(state());
   if (deadline && now >= *deadline) handle(now, TimeReached{});
+  plan(now);
 }
 
 std::optional<TimePoint> VirtualRouter::next_deadline() const {
-  auto earliest = vrrp::next_deadline(state());
+  // one member calls for all
+  auto earliest = group_ && group_->speaks_for_all(*this) ? vrrp::next_deadline(state()) : std::nullopt;
   const auto introduce_at = introductions_ ? std::optional(introductions_->next_at) : std::nullopt;
-  for (const auto& deadline : {claim_retry_at_, reclaim_at_, introduce_at}) {
+  for (const auto& deadline : {claim_retry_at_, reclaim_at_, introduce_at, work_at_}) {
     if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
   }
   return earliest;
@@ -281,16 +296,20 @@ std::optional<TimePoint> VirtualRouter::next_deadline() const {
 void VirtualRouter::change(TimePoint now, const InstanceChange& change) {
   VIPAIR_ASSERT(change.config.key == config_.key, "another key is another instance");
   if (change.config.virtual_mac != config_.virtual_mac && holds_addresses()) {
-    const std::vector<IpPrefix> all = held_.addresses;  // another MAC address is another place
-    release(all, ReleaseMode::immediate);
+    holdings_.let_go(ReleaseMode::immediate);  // another MAC address is another place
+    while (release_slice(surroundings_.host.slice_max()) > 0) {
+    }
   }
   config_ = change.config;
   label_ = label_of(config_);
-  if (is_active() && !change.added.empty() && !claim(now, change.added, std::nullopt))
-    return handle(now, ClaimFailed{});
-  if (holds_addresses() && !change.removed.empty()) release(change.removed, ReleaseMode::immediate);
+  if (is_active()) {
+    want(config_.addresses());
+  } else if (std::holds_alternative<Yielding>(state())) {
+    want(without(holdings_.named(), change.removed));
+  }
   clear(now, FaultSource::claim);
   if (holds_addresses()) surroundings_.will_changed();
+  plan(now);
 }
 
 void VirtualRouter::apply(TimePoint now, const Burden& burden, bool takes_part) {
@@ -360,18 +379,25 @@ void VirtualRouter::note(TimePoint now, Reason reason, const std::string& text) 
   surroundings_.journal.add({now, Level::info, label_, "state", std::move(line), std::move(change)});
 }
 
-bool VirtualRouter::perform(TimePoint now, const Action& action) {
-  return std::visit(
-      overloaded{
-          [&](const ClaimAddresses& wanted) { return claim(now, config_.addresses(), wanted.relay_to); },
-          [&](const SendAdvertisement& wanted) { return send(now, wanted.priority), true; },
-          [&](const AnnounceAddresses&) { return announce(), true; },
-          [&](const ReleaseAddresses& wanted) {
-            const std::vector<IpPrefix> all = held_.addresses;
-            return release(all, wanted.mode), true;
-          },
-      },
-      action);
+void VirtualRouter::perform(TimePoint now, const Action& action) {
+  std::visit(overloaded{
+                 [&](const ClaimAddresses& claim) {
+                   if (holdings_.wants_nothing()) takeover_ = Takeover{claim.relay_to.has_value(), claim.relay_to};
+                   want(config_.addresses());
+                 },
+                 [&](const SendAdvertisement& advert) { send(now, advert.priority); },
+                 [&](const AnnounceAddresses&) {
+                   ++counters_.announcements;
+                   if (!takeover_) holdings_.announce_all();
+                 },
+                 [&](const ReleaseAddresses& release) {
+                   takeover_.reset();
+                   holdings_.let_go(release.mode);
+                   surroundings_.will_changed();
+                 },
+             },
+             action);
+  plan(now);
 }
 
 void VirtualRouter::resign(TimePoint now) {
@@ -379,47 +405,126 @@ void VirtualRouter::resign(TimePoint now) {
   perform(now, ReleaseAddresses{config_.is_pair ? ReleaseMode::lingering : ReleaseMode::immediate});
 }
 
-// The will speaks of the addresses before they are there: whatever happens in between, they do not stay behind.
-bool VirtualRouter::claim(TimePoint now, const std::vector<IpPrefix>& addresses,
-                          std::optional<IpAddress> relay_to) {
-  AddressSet before = held_;
-  held_.interface = config_.key.interface;
-  held_.interface_index = interface_.index;
-  held_.vrid = config_.key.vrid;
-  held_.virtual_mac = config_.virtual_mac;
-  held_.accept = config_.accept || config_.priority == kPriorityOwner;  // RFC 9568 section 6.1
-  const auto added = without(addresses, held_.addresses);
-  held_.addresses.insert(held_.addresses.end(), added.begin(), added.end());
-  surroundings_.will_changed();
+// ---- slice by slice ----
 
-  AddressSet claiming = held_;
-  claiming.addresses = addresses;
-  const auto claimed = surroundings_.host.claim(claiming, std::move(relay_to));
+bool VirtualRouter::may_claim() const {
+  const Active* active = std::get_if<Active>(&state());
+  return active && !active->is_listening;
+}
+
+bool VirtualRouter::is_busy() const {
+  return holdings_.is_holding_too_many() || (may_claim() && (takeover_ || holdings_.is_missing_any())) ||
+         (is_active() && !takeover_ && holdings_.is_announcing());
+}
+
+void VirtualRouter::plan(TimePoint now) {
+  work_at_ = is_busy() ? std::optional(now) : std::nullopt;
+  surroundings_.deadlines.set(place_, next_deadline());
+}
+
+// An Active speaks when it holds enough, with all of its group.
+bool VirtualRouter::holds_enough() const {
+  if (!takeover_) return true;
+  return !holdings_.is_missing_any() || (!takeover_->is_planned && holdings_.held() > 0);
+}
+
+AddressSet VirtualRouter::set_of(std::vector<IpPrefix> addresses) const {
+  AddressSet set = held_on_;
+  set.addresses = std::move(addresses);
+  return set;
+}
+
+// The will speaks of the addresses before they are there: whatever happens in between, they do not stay behind.
+void VirtualRouter::want(std::vector<IpPrefix> addresses) {
+  const AddressSet before = held_on_;
+  if (is_active()) {
+    held_on_ = {config_.key.interface,
+                interface_.index,
+                {},
+                config_.key.vrid,
+                config_.virtual_mac,
+                config_.accept || config_.priority == kPriorityOwner};  // RFC 9568 section 6.1
+  }
+  if (before.interface_index != held_on_.interface_index) holdings_ = {};  // what was held went with the interface
+  holdings_.want(std::move(addresses));
+  if (before.accept != held_on_.accept) holdings_.claim_again();
+  surroundings_.will_changed();
+}
+
+std::size_t VirtualRouter::work(TimePoint now, std::size_t addresses_max) {
+  const std::size_t released = release_slice(addresses_max);
+  const std::size_t claimed = claim_slice(now, addresses_max - released);
+  finish_takeover(now);
+  announce_slice();
+  plan(now);
+  return released + claimed;
+}
+
+std::size_t VirtualRouter::release_slice(std::size_t max) {
+  const auto slice = holdings_.next_to_release(max);
+  if (slice.empty()) return 0;
+  AddressSet released = set_of({});
+  for (const IpPrefix& prefix : slice) {
+    const bool stays = !held_on_.virtual_mac && surroundings_.leave_to_another(*this, prefix);
+    if (!stays) released.addresses.push_back(prefix);
+  }
+  if (!released.addresses.empty()) surroundings_.host.release(released, holdings_.release_mode());
+  holdings_.released(slice.size());
+  if (!holdings_.is_holding_too_many()) surroundings_.will_changed();
+  return slice.size();
+}
+
+std::size_t VirtualRouter::claim_slice(TimePoint now, std::size_t max) {
+  if (!may_claim()) return 0;
+  if (takeover_ && takeover_->relay_to) {
+    surroundings_.host.relay(set_of(config_.addresses()), *std::exchange(takeover_->relay_to, std::nullopt));
+  }
+  const auto slice = holdings_.next_to_claim(max);
+  if (slice.empty()) return 0;
+  const auto claimed = surroundings_.host.claim(set_of(slice));
   if (claimed) {
     claim_backoff_.reset();
-    return true;
+    holdings_.claimed(slice.size());
+  } else {
+    claim_failed(now, claimed.error());
   }
-  held_ = std::move(before);
-  surroundings_.will_changed();
+  return slice.size();
+}
+
+void VirtualRouter::claim_failed(TimePoint now, const HostError& error) {
   ++counters_.claim_errors;
   const Duration delay = claim_backoff_.next();
   claim_retry_at_ = now + delay;
-  faults_.raise(FaultSource::claim, "claim: " + claimed.error().text);
+  faults_.raise(FaultSource::claim, "claim: " + error.text);
   tell(now, Level::error, "claim_failed",
-       "the addresses cannot be claimed: " + claimed.error().text + "; next try in " + milliseconds(delay));
-  return false;
+       "the addresses cannot be claimed: " + error.text + "; next try in " + milliseconds(delay));
+  handle(now, ClaimFailed{});
 }
 
-void VirtualRouter::release(const std::vector<IpPrefix>& addresses, ReleaseMode mode) {
-  AddressSet released = held_;
-  released.addresses = surroundings_.held_by_no_other(*this, addresses);
-  held_.addresses = without(held_.addresses, addresses);
-  if (!released.addresses.empty()) surroundings_.host.release(released, mode);
-  surroundings_.will_changed();
+void VirtualRouter::finish_takeover(TimePoint now) {
+  if (!takeover_ || !may_claim() || !group_->holds_enough()) return;
+  takeover_.reset();
+  send(now, effective_priority());
+}
+
+void VirtualRouter::announce_slice() {
+  if (!is_active() || takeover_) return;
+  const MacAddress mac =
+      config_.virtual_mac ? virtual_mac_address(config_.key.family, config_.key.vrid) : interface_.mac;
+  std::vector<OutgoingFrame> frames;
+  for (const IpAddress& address : holdings_.take_announcements(kAnnouncementSliceMax)) {
+    frames.push_back({interface_.index, announcement(mac, address, interface_.forwards_v6)});
+  }
+  if (!frames.empty()) surroundings_.host.announce(frames);
+}
+
+bool VirtualRouter::inherit(int interface_index, const IpPrefix& address) {
+  return is_active() && is_on(interface_index) && !config_.virtual_mac && holdings_.inherit(address);
 }
 
 void VirtualRouter::send(TimePoint now, std::uint8_t priority) {
   if (!source_) return;
+  if (takeover_ && priority != kPriorityResigned) return;  // finish_takeover() makes up for it
   OutgoingAdvertisement outgoing = advertisement(priority);
   PeerLink* link = config_.is_pair ? surroundings_.link : nullptr;
   if (link) link->seal(outgoing.message, outgoing.source, outgoing.destination, name_hash(config_.name));
@@ -433,18 +538,6 @@ void VirtualRouter::send(TimePoint now, std::uint8_t priority) {
     tell_at_most(send_limit_, now, Level::warn, "send_failed",
                  "an advertisement could not be sent: " + sent.error().text);
   }
-}
-
-void VirtualRouter::announce() {
-  const MacAddress mac =
-      config_.virtual_mac ? virtual_mac_address(config_.key.family, config_.key.vrid) : interface_.mac;
-  std::vector<OutgoingFrame> frames;
-  frames.reserve(held_.addresses.size());
-  for (const IpPrefix& prefix : held_.addresses) {
-    frames.push_back({interface_.index, announcement(mac, prefix.address, interface_.forwards_v6)});
-  }
-  ++counters_.announcements;
-  surroundings_.host.announce(frames);
 }
 
 void VirtualRouter::introduce() {
@@ -463,7 +556,7 @@ OutgoingAdvertisement VirtualRouter::advertisement(std::uint8_t priority) const 
   if (config_.checksum == ChecksumForm::automatic && neighbour_) checksum = neighbour_->checksum;
 
   const IpAddress destination = config_.is_unicast ? *config_.peer : multicast_group(config_.key.family);
-  const int index = interface_.index != 0 ? interface_.index : held_.interface_index;
+  const int index = interface_.index != 0 ? interface_.index : held_on_.interface_index;
   OutgoingAdvertisement outgoing{index, *source_, destination,
                                  encode(advertisement, *source_, destination, checksum)};
   if (config_.virtual_mac && destination.is_multicast())
@@ -505,7 +598,8 @@ void VirtualRouter::add_to(LastWill& will) const {
     link->add_to(will, path_advert(kPriorityResigned));
   }
   will.resignations.push_back(std::move(resignation));
-  will.releases.push_back({held_, config_.is_pair ? ReleaseMode::lingering : ReleaseMode::immediate});
+  will.releases.push_back(
+      {set_of(holdings_.named()), config_.is_pair ? ReleaseMode::lingering : ReleaseMode::immediate});
 }
 
 // ---- what is told ----

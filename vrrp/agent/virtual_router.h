@@ -2,6 +2,10 @@
 // One VRRP instance at work: one family of one virtual router on one interface. It tells its group what happened,
 // performs through Host what the group decides, and remembers what the state machine need not know: faults,
 // counters, the neighbour, what is held. Owned by the Agent, whose thread calls it.
+//
+// Deciding and doing are apart where doing takes time: addresses are claimed and released by work(), a slice at a
+// time. An Active advertises once it holds its first slice, or all of them when it takes over from a node that
+// answers until then; nothing is announced before that.
 
 #include <array>
 #include <chrono>
@@ -12,6 +16,8 @@
 #include <vector>
 
 #include "common/base/time.h"
+#include "vrrp/agent/deadlines.h"
+#include "vrrp/agent/holdings.h"
 #include "vrrp/agent/host.h"
 #include "vrrp/agent/journal.h"
 #include "vrrp/agent/peer_link.h"
@@ -42,26 +48,32 @@ inline constexpr int kIntroductions = 4;
 inline constexpr Duration kDisagreementRemembered = std::chrono::minutes(1);
 
 class Group;
+// Announcements of one turn.
+inline constexpr std::size_t kAnnouncementSliceMax = 256;
 
 class VirtualRouter {
  public:
   struct Surroundings {
     Host& host;
     Journal& journal;
+    Deadlines& deadlines;
     std::function<void()> will_changed;  // add_to() would say something else now
-    // Those that no other virtual router of this node holds on the same interface: an address that moved to another
-    // virtual router stays where it is when this one lets go of it.
-    std::function<std::vector<IpPrefix>(const VirtualRouter&, const std::vector<IpPrefix>&)> held_by_no_other;
+    // Whether another virtual router of this node wants the address on the same interface: then it stays where it
+    // is, as that one's, when this one lets go of it.
+    std::function<bool(const VirtualRouter&, const IpPrefix&)> leave_to_another;
     PeerLink* link = nullptr;  // to the other node of a pair; none: a test without one
   };
 
   // Until it joins a group it notes what it is told and takes no part.
   VirtualRouter(InstanceConfig config, Surroundings surroundings, TimePoint now);
+  ~VirtualRouter();
   VirtualRouter(const VirtualRouter&) = delete;
   VirtualRouter& operator=(const VirtualRouter&) = delete;
 
   const InstanceConfig& config() const { return config_; }
-  const std::string& label() const { return label_; }  // "web/ipv4"
+  const std::string& label() const { return label_; }             // "web/ipv4"
+  std::size_t place() const { return place_; }                    // among the deadlines
+  int held_on_index() const { return held_on_.interface_index; }  // the interface of what is held
   bool is_on(int interface_index) const { return interface_.index != 0 && interface_.index == interface_index; }
 
   // A packet whose VRID, family and interface are ours and that passed decode_vrid().
@@ -79,14 +91,22 @@ class VirtualRouter {
   bool is_healthy() const { return faults_.empty(); }
   const FaultSet& faults() const { return faults_; }
   void on_time(TimePoint now);
+  // While there are addresses to claim, release or announce the deadline is the time of the last change.
   std::optional<TimePoint> next_deadline() const;
+
+  // Claims and releases up to so many addresses and announces some; returns how many it asked the host for. The
+  // last will must be up to date.
+  std::size_t work(TimePoint now, std::size_t addresses_max);
+  bool is_busy() const;
 
   // To a new configuration of the same key, which the group is to be told of. Counters and role survive; addresses
   // that stay are not touched.
   void change(TimePoint now, const InstanceChange& change);
 
-  bool holds_addresses() const { return !held_.addresses.empty(); }
-  const AddressSet& held() const { return held_; }
+  bool holds_addresses() const { return !holdings_.is_empty(); }  // or is about to
+  // Takes over an address that another virtual router leaves on this one's interface, and announces it in its next
+  // turn; false when it is not wanted.
+  bool inherit(int interface_index, const IpPrefix& address);
   bool is_stopped() const;  // holds nothing and takes no part
   void add_to(LastWill& will) const;
   RouterStatus status() const;
@@ -110,10 +130,11 @@ class VirtualRouter {
   void count(TimePoint now, Reason reason);
   void note(TimePoint now, Reason reason, const std::string& text);
   std::string explain(TimePoint now, Reason reason) const;
-  // False: the claim failed.
-  bool perform(TimePoint now, const Action& action);
+  void perform(TimePoint now, const Action& action);
   void resign(TimePoint now);
   void tell(TimePoint now, JournalEntry::Level level, std::string event, std::string text) const;
+  bool holds_enough() const;  // to be heard of as Active
+  void plan(TimePoint now);   // the role, or who speaks for the group, is another one
 
  private:
   struct Counters {
@@ -157,12 +178,17 @@ class VirtualRouter {
   bool is_active() const { return std::holds_alternative<Active>(state()); }
   void accept(TimePoint now, const ReceivedPacket& packet, const DecodedAdvertisement& decoded);
   void handle(TimePoint now, Event event);
-  bool claim(TimePoint now, const std::vector<IpPrefix>& addresses, std::optional<IpAddress> relay_to);
-  void release(const std::vector<IpPrefix>& addresses, ReleaseMode mode);
+  void want(std::vector<IpPrefix> addresses);
+  std::size_t release_slice(std::size_t max);
+  std::size_t claim_slice(TimePoint now, std::size_t max);
+  void claim_failed(TimePoint now, const HostError& error);
+  void finish_takeover(TimePoint now);
+  void announce_slice();
   void send(TimePoint now, std::uint8_t priority);
-  void announce();
   void introduce();
   bool is_stale(const Trailer& trailer);
+  bool may_claim() const;
+  AddressSet set_of(std::vector<IpPrefix> addresses) const;
   OutgoingAdvertisement advertisement(std::uint8_t priority) const;
   PathAdvert path_advert(std::uint8_t priority) const;
   std::string role() const;
@@ -179,7 +205,17 @@ class VirtualRouter {
   std::optional<IpAddress> source_;  // of our advertisements: the last known one, a resignation must get out
   Group* group_ = nullptr;
   FaultSet faults_;
-  AddressSet held_;
+  // From becoming Active to the first advertisement.
+  struct Takeover {
+    bool is_planned = false;            // the other one answers until it hears us
+    std::optional<IpAddress> relay_to;  // until the relay is asked for
+  };
+
+  Holdings holdings_;
+  AddressSet held_on_;  // where the holdings are, without the addresses
+  std::optional<Takeover> takeover_;
+  std::optional<TimePoint> work_at_;  // while there is any
+  std::size_t place_;                 // among the deadlines
   Reason reason_ = Reason::none;
   TimePoint since_;
   std::size_t noted_state_ = State().index();

@@ -17,10 +17,11 @@ struct Parameters {
   std::uint8_t priority = 100;  // 1-254; 255: this node owns the address
   Centiseconds advertisement_interval{10};
   bool preempt = false;
-  Duration preempt_delay{};  // counted from each entry into Backup
-  Duration join_hold{};      // at Startup: no election for so long unless somebody was heard
-  bool is_pair = false;      // two nodes and no others: no herd to skew, make before break
-  IpAddress source;          // of our advertisements: decides between equal priorities
+  Duration preempt_delay{};   // counted from each entry into Backup
+  Duration join_hold{};       // at Startup: no election for so long unless somebody was heard
+  bool is_pair = false;       // two nodes and no others: no herd to skew, make before break
+  IpAddress source;           // of our advertisements: decides between equal priorities
+  std::size_t addresses = 0;  // that move: many take the other node longer to claim
 
   bool is_owner() const { return priority == kPriorityOwner; }
   friend bool operator==(const Parameters&, const Parameters&) = default;

@@ -29,7 +29,7 @@ Backup backup(const Parameters& parameters, Centiseconds active_adver_interval, 
 }
 
 Active active(const Parameters& parameters, TimePoint now) {
-  return {now + parameters.advertisement_interval, start_announcements(now), false};
+  return {next_advertisement(parameters.advertisement_interval, now), start_announcements(now), false};
 }
 
 // RFC 9568 sends the advertisement first. Here the addresses are there before anybody hears of them, so that
@@ -120,7 +120,7 @@ Transition yield_to(const Parameters& parameters, const AdvertReceived& advert, 
 }
 
 Transition yielding(const Parameters& parameters, TimePoint now, bool returns, Reason reason) {
-  const Duration bound = yield_time(parameters.advertisement_interval);
+  const Duration bound = yield_time(parameters.advertisement_interval, parameters.addresses);
   return {Yielding{now + bound, now + bound / kYieldRepeatPart, returns},
           {SendAdvertisement{kPriorityResigned}},
           reason};
@@ -149,7 +149,7 @@ Transition hand_over(const Parameters& parameters, Reason reason, TimePoint now)
 
 Transition advertise_now(const Parameters& parameters, const Active& state, TimePoint now, Reason reason) {
   Active next = state;
-  next.adver_at = now + parameters.advertisement_interval;
+  next.adver_at = next_advertisement(parameters.advertisement_interval, now);
   next.is_listening = false;
   return {next, {SendAdvertisement{parameters.priority}}, reason};
 }
@@ -174,7 +174,8 @@ Transition discard(const Active& state, TimePoint now) {
   return announce_if_due({state, {}, Reason::second_active}, state, now);
 }
 
-// So late that a Backup of any priority, if one lives, has declared us dead.
+// So late that a Backup of any priority, if one lives, has declared us dead. (The last advertisement went out an
+// interval before adver_at, or less: it counts as a whole one.)
 bool was_declared_dead(const Parameters& parameters, const Active& state, TimePoint now) {
   const Duration since_last = now - state.adver_at + Duration(parameters.advertisement_interval);
   return since_last > longest_active_down_interval(parameters.advertisement_interval);
@@ -192,7 +193,7 @@ Transition on_time(const Parameters& parameters, const Active& state, TimePoint 
   Active& next = std::get<Active>(transition.next);
   if (now >= state.adver_at) {
     transition.actions.push_back(SendAdvertisement{parameters.priority});
-    next.adver_at = now + parameters.advertisement_interval;
+    next.adver_at = next_advertisement(parameters.advertisement_interval, now);
     next.is_listening = false;
   }
   if (now >= state.announcements.next_at) {
@@ -241,8 +242,8 @@ Transition on_time(const Parameters& parameters, const Yielding& state, TimePoin
   }
   if (now < state.adver_at) return {state, {}, Reason::none};
   Yielding next = state;
-  next.adver_at =
-      now + parameters.advertisement_interval + yield_time(parameters.advertisement_interval) / kYieldRepeatPart;
+  next.adver_at = now + parameters.advertisement_interval +
+                  yield_time(parameters.advertisement_interval, parameters.addresses) / kYieldRepeatPart;
   return {next, {SendAdvertisement{kPriorityResigned}}, Reason::none};
 }
 

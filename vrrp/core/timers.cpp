@@ -23,8 +23,14 @@ Centiseconds learned_interval(const Parameters& parameters, Centiseconds adverti
   return std::min(advertised, std::max(kLearnedIntervalFactorMax * parameters.advertisement_interval, floor));
 }
 
-Duration yield_time(Centiseconds advertisement_interval) {
-  return std::clamp(2 * Duration(advertisement_interval), kYieldMin, kYieldMax);
+Duration yield_time(Centiseconds advertisement_interval, std::size_t addresses) {
+  return std::clamp(2 * Duration(advertisement_interval), kYieldMin, kYieldMax) +
+         static_cast<Duration::rep>(addresses) * kYieldPerAddress;
+}
+
+TimePoint next_advertisement(Centiseconds advertisement_interval, TimePoint now) {
+  const Duration interval(advertisement_interval);
+  return now + interval - now.time_since_epoch() % interval;
 }
 
 }  // namespace vipair::vrrp

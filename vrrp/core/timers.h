@@ -3,6 +3,7 @@
 // nanoseconds: a skew can be 39 microseconds.
 
 #include <chrono>
+#include <cstddef>
 
 #include "common/base/time.h"
 #include "vrrp/core/parameters.h"
@@ -15,9 +16,11 @@ inline constexpr int kLearnedIntervalFactorMax = 10;
 inline constexpr Centiseconds kLearnedIntervalFloor{500};
 inline constexpr Centiseconds kLearnedIntervalFloorOfPair{100};
 
-// A resigned Active waits so long for its peer: two advertisement intervals within these bounds.
+// A resigned Active waits so long for its peer: two advertisement intervals within these bounds, and what the peer
+// may need to claim the addresses, several times what the kernel takes for one.
 inline constexpr Duration kYieldMin = std::chrono::milliseconds(200);
 inline constexpr Duration kYieldMax = std::chrono::seconds(1);
+inline constexpr Duration kYieldPerAddress = std::chrono::microseconds(250);
 // Priority 0 goes out again after this part of that time, since the first one may be lost, and from then on an
 // interval later each time: a peer of another make waits Skew_Time after each and must not be kept waiting.
 inline constexpr int kYieldRepeatPart = 10;
@@ -33,6 +36,10 @@ Duration longest_active_down_interval(Centiseconds active_adver_interval);
 // advertisement that is accepted has our own interval.
 Centiseconds learned_interval(const Parameters& parameters, Centiseconds advertised);
 
-Duration yield_time(Centiseconds advertisement_interval);
+Duration yield_time(Centiseconds advertisement_interval, std::size_t addresses);
+
+// The next multiple of the interval: routers of one interval advertise at the same moments, and a node with
+// hundreds of them wakes up once for all.
+TimePoint next_advertisement(Centiseconds advertisement_interval, TimePoint now);
 
 }  // namespace vipair::vrrp

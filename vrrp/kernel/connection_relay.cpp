@@ -62,10 +62,14 @@ Expected<void, std::string> ConnectionRelay::start(TimePoint now, const AddressS
 }
 
 void ConnectionRelay::stop(const AddressSet& set) {
-  const auto found = std::find_if(relays_.begin(), relays_.end(), [&](const Relay& relay) {
-    return relay.set.interface_index == set.interface_index && relay.set.addresses == set.addresses;
-  });
-  if (found != relays_.end()) end(found);
+  for (auto it = relays_.begin(); it != relays_.end();) it = take_out(it->set, set).empty() ? it + 1 : end(it);
+}
+
+void ConnectionRelay::release(const AddressSet& set) {
+  for (auto it = relays_.begin(); it != relays_.end();) {
+    take_out(it->set, set);
+    it = it->set.addresses.empty() ? end(it) : it + 1;
+  }
 }
 
 void ConnectionRelay::on_time(TimePoint now) {

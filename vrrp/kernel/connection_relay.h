@@ -43,12 +43,13 @@ class ConnectionRelay {
 
   // To be called before the addresses are added to the interface. Addresses of the other family than `old_active`
   // are left out. `own`: connections of these addresses that live on this node already
-  // (LingeringAddresses::connections). A relay of the same set that still runs is replaced. `input_index`: where
+  // (LingeringAddresses::connections). A relay of any of them that still runs is replaced. `input_index`: where
   // segments for the addresses come in, if not on the interface of the set. On an error nothing is left behind.
   Expected<void, std::string> start(TimePoint now, const AddressSet& set, const IpAddress& old_active,
                                     std::span<const TcpConnection> own,
                                     std::optional<int> input_index = std::nullopt);
-  void stop(const AddressSet& set);  // the addresses are released, or the claim failed; unknown is fine
+  void stop(const AddressSet& set);     // ends what relays any of them: the claim failed
+  void release(const AddressSet& set);  // these are released: a relay ends with the last of its addresses
 
   void on_time(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
@@ -56,7 +57,7 @@ class ConnectionRelay {
 
  private:
   struct Relay {
-    AddressSet set;
+    AddressSet set;  // those that are not released yet
     IpFamily family = IpFamily::ipv4;
     std::string table;
     TimePoint until;

@@ -202,10 +202,24 @@ HostError KernelHost::claim_error(const AddressSet& set, const IpPrefix& prefix,
   }
 }
 
-Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional<IpAddress> relay_to) {
+void KernelHost::relay(const AddressSet& all, const IpAddress& to) {
+  if (drain_time_ == Duration::zero()) return;
+  const TimePoint now = monotonic_now();
+  const auto place = make_place(all);
+  if (!place) return;  // the claim fails as well, and says so
+  const auto started = relay_.start(now, all, to, lingering_.connections(all), place->interface_index);
+  if (started) return;
+  ++counters_.relay_errors;
+  std::uint64_t suppressed = 0;
+  if (relay_log_.allow(now, suppressed))
+    log::warn("connections that live on the peer will break, they cannot be relayed: " + started.error());
+}
+
+Expected<void, HostError> KernelHost::claim(const AddressSet& set) {
   ++counters_.claims;
   auto failed = [&](HostError error) {
     ++counters_.claim_failures;
+    relay_.stop(set);
     return Unexpected{std::move(error)};
   };
   const IpFamily family = family_of(set);
@@ -220,17 +234,6 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional
     return failed({HostError::Kind::other, guarded.error()});
   }
   cover_by_lease(set);
-  const bool relays = relay_to && drain_time_ > Duration::zero();
-  if (relays) {
-    const TimePoint now = monotonic_now();
-    const auto connections = lingering_.connections(set);
-    if (auto relay = relay_.start(now, set, *relay_to, connections, place->interface_index); !relay) {
-      ++counters_.relay_errors;
-      std::uint64_t suppressed = 0;
-      if (relay_log_.allow(now, suppressed))
-        log::warn("connections that live on the peer will break, they cannot be relayed: " + relay.error());
-    }
-  }
 
   std::vector<NetlinkMessage> requests;
   requests.reserve(set.addresses.size());
@@ -264,7 +267,6 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional
   }
   if (error) {
     execute(undo);
-    if (relays) relay_.stop(set);
     AddressSet refused = set;
     std::erase_if(refused.addresses, [&](const IpPrefix& prefix) {
       return held_.contains({place->interface_index, prefix});
@@ -288,7 +290,7 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set, std::optional
 
 void KernelHost::release(const AddressSet& set, ReleaseMode mode) {
   ++counters_.releases;
-  relay_.stop(set);
+  relay_.release(set);
   if (may_linger(set, mode)) {
     if (auto lingers = lingering_.start(monotonic_now(), set); !lingers) {
       ++counters_.relay_errors;

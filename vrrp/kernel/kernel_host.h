@@ -64,8 +64,9 @@ class KernelHost final : public Host {
   // Tries what a planned move needs; the error is what the operator should read once.
   Expected<void, std::string> check_relay() { return relay_.check(); }
 
-  Expected<void, HostError> claim(const AddressSet& set, std::optional<IpAddress> relay_to) override;
-  void release(const AddressSet& set, ReleaseMode mode) override;
+  Expected<void, HostError> claim(const AddressSet& slice) override;
+  void release(const AddressSet& slice, ReleaseMode mode) override;
+  void relay(const AddressSet& all, const IpAddress& to) override;
   Expected<void, HostError> send(const OutgoingAdvertisement& advertisement) override;
   void announce(const std::vector<OutgoingFrame>& frames) override;
   void set_last_will(const LastWill& will) override;

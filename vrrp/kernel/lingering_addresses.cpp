@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -28,13 +29,7 @@ bool has_v4(const AddressSet& set) {
                      [](const IpPrefix& prefix) { return prefix.address.is_v4(); });
 }
 
-// Whether something lingers because of this set.
-struct IsOf {
-  const AddressSet& set;
-  bool operator()(const auto& lingering) const {
-    return lingering.set.interface_index == set.interface_index && lingering.set.addresses == set.addresses;
-  }
-};
+IpPrefix host_prefix(const IpAddress& address) { return {address, address.bits_max()}; }
 
 int loopback_index() { return static_cast<int>(::if_nametoindex("lo")); }
 
@@ -51,6 +46,18 @@ std::optional<IpEndpoint> endpoint(int family, const std::uint32_t* words, std::
 
 }  // namespace
 
+std::vector<IpPrefix> take_out(AddressSet& from, const AddressSet& those) {
+  std::vector<IpPrefix> taken;
+  if (from.interface_index != those.interface_index) return taken;
+  const std::set<IpPrefix> wanted(those.addresses.begin(), those.addresses.end());
+  std::erase_if(from.addresses, [&](const IpPrefix& prefix) {
+    const bool is_wanted = wanted.contains(prefix);
+    if (is_wanted) taken.push_back(prefix);
+    return is_wanted;
+  });
+  return taken;
+}
+
 LingeringAddresses::LingeringAddresses(Duration drain_time, std::function<void()> changed)
     : drain_time_(drain_time),
       changed_(std::move(changed)),
@@ -61,14 +68,11 @@ LingeringAddresses::LingeringAddresses(Duration drain_time, std::function<void()
 LingeringAddresses::~LingeringAddresses() { stop(); }
 
 Expected<void, std::string> LingeringAddresses::start(TimePoint now, const AddressSet& set) {
-  if (auto old = find(set); old != lingering_.end()) {  // it begins anew
-    old->until = now + drain_time_;
-    old->look_at = now + kLookInterval;
-  } else {
-    lingering_.push_back(Lingering{set, now + drain_time_, now + kLookInterval});
-    // told before anything of it is done
-    if (!has_v4(set) || !settings_.hold(set.interface_index, InterfaceNeed::quiet)) tell();
-  }
+  for (Lingering& old : lingering_) take_out(old.set, set);  // they begin anew
+  lingering_.push_back(Lingering{set, now + drain_time_, now + kLookInterval, has_v4(set)});
+  // told before anything of it is done
+  if (!has_v4(set) || !settings_.hold(set.interface_index, InterfaceNeed::quiet)) tell();
+  forget_empty();
 
   const int lo = loopback_index();
   for (const IpPrefix& prefix : set.addresses) batch_.add_host_address(lo, prefix.address);
@@ -77,7 +81,7 @@ Expected<void, std::string> LingeringAddresses::start(TimePoint now, const Addre
   const int remove_error = batch_.flush();
 
   if (add_error == 0 && remove_error == 0) return {};
-  end(find(set));
+  end(lingering_.end() - 1);
   if (remove_error != 0) {
     return Unexpected{
         fmt::format("cannot remove the addresses of {} from it: {}", set.interface, std::strerror(remove_error))};
@@ -92,8 +96,9 @@ LingeringState LingeringAddresses::state(const std::vector<AddressSet>& also) co
   state.settings = settings_.saved();
   for (const Lingering& lingering : lingering_) state.entries.push_back({lingering.set, lingering.until});
   std::unordered_set<int> read;
-  for (const AddressSet& set : also) {
-    if (std::any_of(lingering_.begin(), lingering_.end(), IsOf{set})) continue;
+  for (AddressSet set : also) {
+    for (const Lingering& lingering : lingering_) take_out(set, lingering.set);
+    if (set.addresses.empty()) continue;
     state.entries.push_back({set, std::nullopt});
     if (!has_v4(set) || !read.insert(set.interface_index).second) continue;
     const auto settings = settings_.to_change(set.interface_index, InterfaceNeed::quiet);
@@ -105,9 +110,13 @@ LingeringState LingeringAddresses::state(const std::vector<AddressSet>& also) co
 void LingeringAddresses::adopt(TimePoint now, const LingeringState& left) {
   settings_.adopt(left.settings);
   for (const LingeringState::Entry& entry : left.entries) {
-    if (find(entry.set) != lingering_.end()) continue;
-    lingering_.push_back({entry.set, entry.until.value_or(now + left.drain_time), now + kLookInterval});
-    if (has_v4(entry.set)) settings_.hold(entry.set.interface_index, InterfaceNeed::quiet);
+    AddressSet set = entry.set;
+    for (const Lingering& lingering : lingering_) take_out(set, lingering.set);
+    if (set.addresses.empty()) continue;
+    if (has_v4(set)) settings_.hold(set.interface_index, InterfaceNeed::quiet);
+    const bool is_quiet = has_v4(set);
+    lingering_.push_back(
+        {std::move(set), entry.until.value_or(now + left.drain_time), now + kLookInterval, is_quiet});
   }
   if (!settings_.restore_unneeded() && !left.entries.empty()) tell();
 }
@@ -125,14 +134,40 @@ bool LingeringAddresses::lingers(const IpAddress& address) const {
 }
 
 void LingeringAddresses::cancel(const AddressSet& set) {
-  if (auto found = find(set); found != lingering_.end()) end(found);
+  const int lo = loopback_index();
+  bool has_changed = false;
+  for (Lingering& lingering : lingering_) {
+    for (const IpPrefix& prefix : take_out(lingering.set, set)) {
+      batch_.remove_address(lo, host_prefix(prefix.address));
+      has_changed = true;
+    }
+  }
+  if (!has_changed) return;
+  (void)batch_.flush();
+  forget_empty();
+  tell();
+}
+
+void LingeringAddresses::forget_empty() {
+  for (auto it = lingering_.begin(); it != lingering_.end();) {
+    if (!it->set.addresses.empty()) {
+      ++it;
+      continue;
+    }
+    const Lingering gone = std::move(*it);
+    it = lingering_.erase(it);
+    if (gone.is_quiet) settings_.let_go(gone.set.interface_index, InterfaceNeed::quiet);
+  }
 }
 
 std::vector<TcpConnection> LingeringAddresses::connections(const AddressSet& set) const {
   std::vector<TcpConnection> found;
-  if (std::none_of(lingering_.begin(), lingering_.end(), IsOf{set})) return found;
   std::unordered_set<IpAddress> ours;
-  for (const IpPrefix& prefix : set.addresses) ours.insert(prefix.address);
+  for (const Lingering& lingering : lingering_) {
+    AddressSet rest = lingering.set;
+    for (const IpPrefix& prefix : take_out(rest, set)) ours.insert(prefix.address);
+  }
+  if (ours.empty()) return found;
   (void)for_each_tcp_connection([&](const TcpConnection& connection) {
     if (ours.contains(connection.local.address)) found.push_back(connection);
     return true;
@@ -181,10 +216,6 @@ std::optional<TimePoint> LingeringAddresses::next_deadline() const {
 
 void LingeringAddresses::stop() {
   while (!lingering_.empty()) end(lingering_.begin());
-}
-
-LingeringAddresses::Iterator LingeringAddresses::find(const AddressSet& set) {
-  return std::find_if(lingering_.begin(), lingering_.end(), IsOf{set});
 }
 
 LingeringAddresses::Iterator LingeringAddresses::end(Iterator lingering) {

@@ -77,8 +77,8 @@ class LingeringAddresses {
 
   // This node is Active again: to be called right after the addresses were added to the interface.
   void cancel(const AddressSet& set);
-  // The connections that an address of the set has kept while lingering; empty when it does not linger. For the
-  // relay of a claim that takes the addresses back.
+  // The connections that an address of the set has kept while lingering; empty when none lingers. For the relay of
+  // a claim that takes the addresses back.
   std::vector<TcpConnection> connections(const AddressSet& set) const;
 
   void on_time(TimePoint now);
@@ -93,10 +93,11 @@ class LingeringAddresses {
     AddressSet set;
     TimePoint until;
     TimePoint look_at;
+    bool is_quiet = false;  // holds this need of its interface
   };
   using Iterator = std::vector<Lingering>::iterator;
-  Iterator find(const AddressSet& set);
   Iterator end(Iterator lingering);
+  void forget_empty();
   void tell() const;
 
   Duration drain_time_;
@@ -106,6 +107,9 @@ class LingeringAddresses {
   RtnetlinkBatch batch_;
   std::vector<Lingering> lingering_;
 };
+
+// Takes those addresses out of a set, if it is of the same interface; returns the ones that were in it.
+std::vector<IpPrefix> take_out(AddressSet& from, const AddressSet& those);
 
 // Calls `each` with every TCP connection of this node (not the listening ones, not TIME_WAIT), as the kernel tells
 // by sock_diag, until it returns false. False when not all were seen for another reason: more than kSocketsReadMax,

@@ -38,9 +38,9 @@ constexpr std::size_t kInboxMax = 64;  // datagrams that wait at the socket of a
 
 // ---- SimulatedHost ----
 
-Expected<void, HostError> SimulatedHost::claim(const AddressSet& set, std::optional<IpAddress> relay_to) {
-  remember(calls, "claim" + text_of(set.addresses) + (relay_to ? " relay " + relay_to->to_string() : ""),
-           kRemembered);
+Expected<void, HostError> SimulatedHost::claim(const AddressSet& set) {
+  remember(calls, "claim" + text_of(set.addresses), kRemembered);
+  if (set.addresses.empty() || set.addresses.size() > slice) violations.push_back("a claim that is no slice");
   if (set.interface_index == 0) violations.push_back("a claim on no interface");
   for (const IpPrefix& prefix : set.addresses) {
     const bool is_covered =
@@ -61,10 +61,15 @@ Expected<void, HostError> SimulatedHost::claim(const AddressSet& set, std::optio
 
 void SimulatedHost::release(const AddressSet& set, ReleaseMode mode) {
   remember(calls, (mode == ReleaseMode::lingering ? "linger" : "release") + text_of(set.addresses), kRemembered);
+  if (set.addresses.empty() || set.addresses.size() > slice) violations.push_back("a release that is no slice");
   for (const IpPrefix& prefix : set.addresses) {
     held.erase(prefix);
     claimed.erase(prefix);
   }
+}
+
+void SimulatedHost::relay(const AddressSet&, const IpAddress& to) {
+  remember(calls, "relay " + to.to_string(), kRemembered);
 }
 
 Expected<void, HostError> SimulatedHost::send(const OutgoingAdvertisement& advertisement) {
@@ -307,8 +312,9 @@ void SimulatedLan::settle(Node& node) {
   if (!node.agent || node.is_paused) return;
   node.agent->on_time(now_);
   const auto deadline = node.agent->next_deadline();
-  if (deadline && *deadline <= now_)
+  if (deadline && *deadline < now_)
     violations_.push_back(node.name + ": a deadline lies in the past after on_time");
+  if (deadline == now_) node.busy_until = now_ + kSliceTime;
   if (!trace) return;
   for (const JournalEntry& entry : node.agent->take_journal()) {
     std::cout << std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch()).count() << " us "
@@ -323,8 +329,9 @@ void SimulatedLan::run_until(TimePoint end) {
     for (Node& node : nodes_) {
       if (!node.agent || node.is_paused) continue;
       const auto deadline = node.agent->next_deadline();
-      if (deadline && *deadline < next) {
-        next = *deadline;
+      const TimePoint at = deadline ? std::max(*deadline, node.busy_until) : end;
+      if (at < next) {
+        next = at;
         due = &node;
       }
     }

@@ -25,19 +25,22 @@ class SimulatedHost : public Host {
   std::optional<HostError> claim_error;          // every claim fails with it
   std::optional<HostError> send_error;
   int refused_claims = 0;  // so many of the next claims fail
+  std::size_t slice = kSliceMax;
 
   std::set<IpPrefix> held;                  // on the interface
   std::set<IpPrefix> claimed;               // and not released: somebody else may have removed them meanwhile
   std::vector<OutgoingAdvertisement> sent;  // advertisements, the last kRemembered
   std::vector<OutgoingAdvertisement> peer_messages;  // likewise
-  std::vector<std::string> calls;          // "claim 192.0.2.100/24 relay 192.0.2.12" …, the last kRemembered
+  std::vector<std::string> calls;          // "claim 192.0.2.100/24", "relay 192.0.2.12" …, the last kRemembered
   std::vector<OutgoingFrame> last_frames;  // of the last announcement
   std::vector<IpAddress> announced;        // addresses of the frames, the last kRemembered
   LastWill will;
   std::vector<std::string> violations;
 
-  Expected<void, HostError> claim(const AddressSet& set, std::optional<IpAddress> relay_to) override;
+  std::size_t slice_max() const override { return slice; }
+  Expected<void, HostError> claim(const AddressSet& set) override;
   void release(const AddressSet& set, ReleaseMode mode) override;
+  void relay(const AddressSet& all, const IpAddress& to) override;
   Expected<void, HostError> send(const OutgoingAdvertisement& advertisement) override;
   void announce(const std::vector<OutgoingFrame>& frames) override;
   void set_last_will(const LastWill& last_will) override { will = last_will; }
@@ -61,6 +64,7 @@ class SimulatedLan {
     std::unique_ptr<Agent> agent;  // none: crashed, or not started
     bool is_paused = false;        // the process does not run; its socket fills
     bool is_deaf = false;          // sends, hears nothing
+    TimePoint busy_until;          // with a slice of addresses
     std::deque<std::pair<DatagramInfo, Bytes>> inbox;
   };
 
@@ -101,6 +105,8 @@ class SimulatedLan {
 
   std::vector<std::string> violations() const;
   std::uint64_t random(std::uint64_t below) { return random_() % below; }
+
+  static constexpr Duration kSliceTime = std::chrono::milliseconds(1);  // what a slice of addresses takes
 
  private:
   struct Delivery {

@@ -86,8 +86,10 @@ class Scenario {
     is_group_ = has_second && maybe();
     const bool has_second_network = is_group_ && !has_second_path_ && maybe();
     const int weight = 1 + static_cast<int>(lan_.random(120));
+    const std::size_t slice = std::array<std::size_t, 3>{1, 2, kSliceMax}[lan_.random(3)];
     for (int number = 1; number <= count; ++number) {
       auto& node = lan_.add(number);
+      node.host->slice = slice;
       VirtualRouterConfig router;
       router.name = "web";
       router.interface = "eth0";
@@ -450,7 +452,7 @@ class Scenario {
   std::string check_stop() {
     for (auto& node : lan_.nodes()) {
       node.agent->shutdown(lan_.now());
-      lan_.run_for(kYieldMax + 1ms);
+      lan_.run_for(kYieldMax + 20ms);  // and some slices
       if (!node.agent->is_stopped()) return node.name + " does not stop";
       if (!node.host->held.empty()) return node.name + " stops and keeps addresses";
       if (!node.host->will.releases.empty()) return node.name + " stops and leaves a last will";

@@ -66,10 +66,23 @@ TEST(Timers, LearnedIntervalIsBoundedInAPair) {
 }
 
 TEST(Timers, YieldTimeIsTwoIntervalsWithinBounds) {
-  EXPECT_EQ(yield_time(Centiseconds(1)), 200ms);
-  EXPECT_EQ(yield_time(Centiseconds(10)), 200ms);
-  EXPECT_EQ(yield_time(Centiseconds(30)), 600ms);
-  EXPECT_EQ(yield_time(Centiseconds(4095)), 1s);
+  EXPECT_EQ(yield_time(Centiseconds(1), 0), 200ms);
+  EXPECT_EQ(yield_time(Centiseconds(10), 0), 200ms);
+  EXPECT_EQ(yield_time(Centiseconds(30), 0), 600ms);
+  EXPECT_EQ(yield_time(Centiseconds(4095), 0), 1s);
+}
+
+TEST(Timers, YieldTimeGrowsWithTheAddresses) {
+  EXPECT_EQ(yield_time(Centiseconds(1), 4000), 1200ms);
+  EXPECT_EQ(yield_time(Centiseconds(4095), 4000), 2s);
+}
+
+TEST(Timers, NextAdvertisementIsTheNextMultipleOfTheInterval) {
+  const TimePoint start(1000s);
+  EXPECT_EQ(next_advertisement(Centiseconds(10), start), start + 100ms);
+  EXPECT_EQ(next_advertisement(Centiseconds(10), start + 1ns), start + 100ms);
+  EXPECT_EQ(next_advertisement(Centiseconds(10), start + 99ms), start + 100ms);
+  EXPECT_EQ(next_advertisement(Centiseconds(10), start + 100ms), start + 200ms);
 }
 
 }  // namespace

@@ -62,10 +62,10 @@ TEST(KernelHost, ClaimsAndReleasesBothFamilies) {
     const AddressSet v4 = node.set({"192.0.2.100/24", "192.0.2.101/32", "198.51.100.1/24"});
     const AddressSet v6 = node.set({"fe80::200:5eff:fe00:233/64", "2001:db8::100/64"});
     for (const AddressSet& set : {v4, v6}) {
-      auto claimed = node.host->claim(set, std::nullopt);
+      auto claimed = node.host->claim(set);
       ASSERT_TRUE(claimed) << claimed.error().text;
       for (const IpPrefix& prefix : set.addresses) EXPECT_TRUE(Node::has(prefix.to_string())) << prefix.to_string();
-      EXPECT_TRUE(node.host->claim(set, std::nullopt)) << "what is ours already counts as claimed";
+      EXPECT_TRUE(node.host->claim(set)) << "what is ours already counts as claimed";
     }
     EXPECT_EQ(node.host->held().size(), 5u);
     for (const AddressSet& set : {v4, v6}) {
@@ -94,7 +94,7 @@ TEST(KernelHost, ClaimedAddressesAreServedAtOnce) {
     for (int i = 0; i < kAddresses; ++i) {
       const std::string address = "2001:db8::1:" + std::to_string(i);
       ASSERT_EQ(::inet_pton(AF_INET6, address.c_str(), &to.sin6_addr), 1);
-      ASSERT_TRUE(node.host->claim(node.set({(address + "/64").c_str()}), std::nullopt));
+      ASSERT_TRUE(node.host->claim(node.set({(address + "/64").c_str()})));
       ASSERT_EQ(::sendto(client.get(), "", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to), 1);
       pollfd readable = {served.get(), POLLIN, 0};
       ASSERT_EQ(::poll(&readable, 1, 1000), 1) << address;
@@ -108,7 +108,7 @@ TEST(KernelHost, OpensItsEarsBeforeItClaims) {
   in_new_network([] {
     Node node;
     const AddressSet set = node.set({"192.0.2.100/24"});
-    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    ASSERT_TRUE(node.host->claim(set));
     EXPECT_TRUE(node.host->sockets().is_open(set.interface_index, IpFamily::ipv4));
   });
 }
@@ -117,8 +117,8 @@ TEST(KernelHost, AnotherRunsAddressIsRecognisedByItsMark) {
   in_new_network([] {
     Node node;
     const AddressSet set = node.set({"192.0.2.100/24", "2001:db8::100/64"});
-    ASSERT_TRUE(node.host->claim(set, std::nullopt));
-    EXPECT_TRUE(node.open()->claim(set, std::nullopt));
+    ASSERT_TRUE(node.host->claim(set));
+    EXPECT_TRUE(node.open()->claim(set));
   });
 }
 
@@ -126,7 +126,7 @@ TEST(KernelHost, AddressOfSomebodyElseIsRefusedWithTheRemedyAndNothingStays) {
   in_new_network([] {
     Node node;
     run("ip addr add 192.0.2.101/24 dev v0");
-    auto claimed = node.host->claim(node.set({"192.0.2.100/24", "192.0.2.101/24", "192.0.2.102/24"}), std::nullopt);
+    auto claimed = node.host->claim(node.set({"192.0.2.100/24", "192.0.2.101/24", "192.0.2.102/24"}));
     ASSERT_FALSE(claimed);
     EXPECT_EQ(claimed.error().kind, HostError::Kind::address_in_use);
     EXPECT_THAT(claimed.error().text, HasSubstr("192.0.2.101 is on v0 already"));
@@ -143,8 +143,8 @@ TEST(KernelHost, RollBackKeepsWhatWasHeldBefore) {
   in_new_network([] {
     Node node;
     run("ip addr add 192.0.2.101/24 dev v0");
-    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24"}), std::nullopt));
-    EXPECT_FALSE(node.host->claim(node.set({"192.0.2.100/24", "192.0.2.101/24"}), std::nullopt));
+    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24"})));
+    EXPECT_FALSE(node.host->claim(node.set({"192.0.2.100/24", "192.0.2.101/24"})));
     EXPECT_TRUE(Node::has("192.0.2.100/24"));
   });
 }
@@ -153,7 +153,7 @@ TEST(KernelHost, ReleasingAnAddressThatCameFirstKeepsTheNodesOwn) {
   in_new_network([] {
     Node node;
     run("ip addr flush dev v0");
-    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24"}), std::nullopt));
+    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24"})));
     run("ip addr add 192.0.2.11/24 dev v0");  // becomes a secondary of the virtual one
     node.host->release(node.set({"192.0.2.100/24"}), ReleaseMode::immediate);
     EXPECT_TRUE(Node::has("192.0.2.11/24"));
@@ -171,8 +171,8 @@ TEST(KernelHost, SecondariesArePromotedWhileAnAddressIsHeldAndAsBeforeAfterwards
     };
     const auto promotes = [] { return output_of("cat /proc/sys/net/ipv4/conf/v0/promote_secondaries"); };
     const AddressSet one = node.set({"192.0.2.100/24"}), other = node.set({"192.0.2.101/24"});
-    ASSERT_TRUE(node.host->claim(one, std::nullopt));
-    ASSERT_TRUE(node.host->claim(other, std::nullopt));
+    ASSERT_TRUE(node.host->claim(one));
+    ASSERT_TRUE(node.host->claim(other));
     EXPECT_EQ(promotes(), "1\n");
     ASSERT_EQ(told.lingering.settings.size(), 1u) << "the will knows how it was";
     EXPECT_EQ(told.lingering.settings[0].value, 0);
@@ -233,9 +233,9 @@ TEST(KernelHost, VirtualMacIsWhatTheNeighboursLearn) {
     const AddressSet v4 = node.set({"192.0.2.100/24", "192.0.2.101/24"});
     const AddressSet v6 = node.set({"fe80::200:5eff:fe00:233/64", "2001:db8::100/64"});
     for (const AddressSet& set : {v4, v6}) {
-      const auto claimed = node.host->claim(set, std::nullopt);
+      const auto claimed = node.host->claim(set);
       ASSERT_TRUE(claimed) << claimed.error().text;
-      ASSERT_TRUE(node.host->claim(set, std::nullopt)) << "what is ours already counts as claimed";
+      ASSERT_TRUE(node.host->claim(set)) << "what is ours already counts as claimed";
     }
     EXPECT_EQ(node.mac_of("192.0.2.100"), "00:00:5e:00:01:33");
     EXPECT_EQ(node.mac_of("192.0.2.101"), "00:00:5e:00:01:33");
@@ -265,11 +265,11 @@ TEST(KernelHost, VirtualMacComesBackWhenSomebodyRemovedIt) {
   in_new_network([] {
     NodeWithNeighbour node;
     const AddressSet set = node.set({"192.0.2.100/24"});
-    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    ASSERT_TRUE(node.host->claim(set));
     run("ip link del " + interface_name(VirtualMac{node.index, IpFamily::ipv4, 51}));
     ASSERT_EQ(node.host->held().size(), 1u);
     node.host->forget(*node.host->held().begin());
-    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    ASSERT_TRUE(node.host->claim(set));
     EXPECT_EQ(node.mac_of("192.0.2.100"), "00:00:5e:00:01:33");
   });
 }
@@ -279,12 +279,13 @@ TEST(KernelHost, VirtualMacAddressesLingerAndComeBack) {
     NodeWithNeighbour node;
     auto host = node.open(10s);
     const AddressSet set = node.set({"192.0.2.100/24"});
-    ASSERT_TRUE(host->claim(set, std::nullopt));
+    ASSERT_TRUE(host->claim(set));
     host->release(set, ReleaseMode::lingering);
     EXPECT_TRUE(Node::has("192.0.2.100/32", "lo"));
     EXPECT_EQ(node.mac_of("192.0.2.100"), "");
     EXPECT_EQ(NodeWithNeighbour::arp_ignore(), "1\n");
-    ASSERT_TRUE(host->claim(set, IpAddress::parse("192.0.2.50")));
+    host->relay(set, *IpAddress::parse("192.0.2.50"));
+    ASSERT_TRUE(host->claim(set));
     EXPECT_FALSE(Node::has("192.0.2.100/32", "lo"));
     EXPECT_EQ(NodeWithNeighbour::arp_ignore(), "1\n") << "still for the macvlan";
     EXPECT_EQ(node.mac_of("192.0.2.100"), "00:00:5e:00:01:33");
@@ -305,7 +306,7 @@ TEST(KernelHost, LastWillNamesTheInterfaceOfTheVirtualMac) {
     auto host = node.open(10s);
     const AddressSet set = node.set({"192.0.2.100/24"});
     host->set_last_will({{}, {{set, ReleaseMode::lingering}}});
-    ASSERT_TRUE(host->claim(set, std::nullopt));
+    ASSERT_TRUE(host->claim(set));
     const int macvlan =
         static_cast<int>(::if_nametoindex(interface_name(VirtualMac{node.index, IpFamily::ipv4, 51}).c_str()));
     ASSERT_EQ(told.withdrawn.size(), 1u);
@@ -326,7 +327,7 @@ TEST(KernelHost, LastWillNamesTheInterfaceOfTheVirtualMac) {
 TEST(KernelHost, LeftoverVirtualMacsAreRemoved) {
   in_new_network([] {
     NodeWithNeighbour node;
-    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24"}), std::nullopt));
+    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24"})));
     auto leftovers = node.open(0s)->release_leftovers({});
     ASSERT_TRUE(leftovers) << leftovers.error();
     EXPECT_THAT(*leftovers, testing::ElementsAre(interface_name(VirtualMac{node.index, IpFamily::ipv4, 51})));
@@ -339,13 +340,13 @@ TEST(KernelHost, WithoutAcceptModeTheAddressesAreKnownButNotServed) {
     NodeWithNeighbour node;
     auto host = node.open(10s);
     const AddressSet set = node.set({"192.0.2.100/24"}, false);
-    ASSERT_TRUE(host->claim(set, std::nullopt));
+    ASSERT_TRUE(host->claim(set));
     EXPECT_EQ(node.mac_of("192.0.2.100"), "00:00:5e:00:01:33");
     EXPECT_FALSE(node.answers_pings("192.0.2.100"));
     EXPECT_TRUE(node.answers_pings("192.0.2.11"));
-    ASSERT_TRUE(host->claim(node.set({"192.0.2.100/24"}, true), std::nullopt));
+    ASSERT_TRUE(host->claim(node.set({"192.0.2.100/24"}, true)));
     EXPECT_TRUE(node.answers_pings("192.0.2.100")) << "after a reload with accept = true";
-    ASSERT_TRUE(host->claim(set, std::nullopt));
+    ASSERT_TRUE(host->claim(set));
     EXPECT_FALSE(node.answers_pings("192.0.2.100"));
     host->release(set, ReleaseMode::lingering);
     EXPECT_FALSE(host->is_draining()) << "there are no connections to keep";
@@ -358,7 +359,7 @@ TEST(KernelHost, AnswersOnLease) {
     NodeWithNeighbour node;
     node.host->set_lease_duration(20ms);
     const AddressSet set{"v0", node.index, prefixes({"192.0.2.100/24"})};
-    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    ASSERT_TRUE(node.host->claim(set));
     EXPECT_THAT(output_of("nft list table arp vipair-lease"), HasSubstr("192.0.2.100"));
     run("sleep 0.2");
     EXPECT_EQ(node.mac_of("192.0.2.100"), "") << "as if all processes were frozen";
@@ -371,24 +372,24 @@ TEST(KernelHost, AnswersOnLease) {
 TEST(KernelHost, SaysWhatIsMissing) {
   in_new_network([] {
     Node node;
-    auto gone = node.host->claim({"eth9", 4711, prefixes({"192.0.2.100/24"})}, std::nullopt);
+    auto gone = node.host->claim({"eth9", 4711, prefixes({"192.0.2.100/24"})});
     ASSERT_FALSE(gone);
     EXPECT_EQ(gone.error().kind, HostError::Kind::no_interface);
 
     const AddressSet set = node.set({"192.0.2.100/24"});
-    ASSERT_TRUE(node.host->claim(set, std::nullopt));
+    ASSERT_TRUE(node.host->claim(set));
     node.host->release(set, ReleaseMode::immediate);
     run("unshare -m sh -c 'mount -t proc none /proc && echo 1 > /proc/sys/net/ipv6/conf/v0/disable_ipv6'");
-    auto disabled = node.host->claim(node.set({"2001:db8::100/64"}), std::nullopt);
+    auto disabled = node.host->claim(node.set({"2001:db8::100/64"}));
     ASSERT_FALSE(disabled);
     EXPECT_THAT(disabled.error().text, HasSubstr("net.ipv6.conf.v0.disable_ipv6=0"));
 
     ASSERT_EQ(::setresuid(65534, 65534, 65534), 0);
-    auto forbidden = node.host->claim(set, std::nullopt);
+    auto forbidden = node.host->claim(set);
     ASSERT_FALSE(forbidden);
     EXPECT_EQ(forbidden.error().kind, HostError::Kind::not_permitted);
     EXPECT_THAT(forbidden.error().text, HasSubstr("CAP_NET_ADMIN"));
-    auto deaf = node.open()->claim(set, std::nullopt);
+    auto deaf = node.open()->claim(set);
     ASSERT_FALSE(deaf) << "a node that cannot listen must not claim";
     EXPECT_EQ(deaf.error().kind, HostError::Kind::not_permitted);
     EXPECT_THAT(deaf.error().text, HasSubstr("CAP_NET_RAW"));
@@ -398,9 +399,8 @@ TEST(KernelHost, SaysWhatIsMissing) {
 TEST(KernelHost, LeftoversOfACrashedRunAreRemovedAndNothingElse) {
   in_new_network([] {
     Node node;
-    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24", "192.0.2.101/24"}), std::nullopt));
-    ASSERT_TRUE(node.host->claim({"lo", 1, prefixes({"192.0.2.102/32"})}, std::nullopt))
-        << "as lingering leaves them";
+    ASSERT_TRUE(node.host->claim(node.set({"192.0.2.100/24", "192.0.2.101/24"})));
+    ASSERT_TRUE(node.host->claim({"lo", 1, prefixes({"192.0.2.102/32"})})) << "as lingering leaves them";
     run("ip addr add 192.0.2.103/24 dev v0");
     Config config;
     config.virtual_routers.push_back({});
@@ -435,7 +435,7 @@ TEST(KernelHost, LastWillReachesTheSupervisorAndTheHeartbeatGoesOn) {
     EXPECT_THAT(wills, testing::ElementsAre(1u, 0u));
     AddressSet many = node.set({});
     for (std::uint32_t i = 0; i < 1000; ++i) many.addresses.push_back({IpAddress::v4(0x0A000001u + i), 32});
-    ASSERT_TRUE(node.host->claim(many, std::nullopt));
+    ASSERT_TRUE(node.host->claim(many));
     EXPECT_GE(beats, 1000 / static_cast<int>(NetlinkSocket::kBatchMax)) << "a long claim is no hang";
     node.host->release(many, ReleaseMode::immediate);
     EXPECT_FALSE(Node::has("10.0.0.1/32"));
@@ -471,8 +471,8 @@ TEST(KernelHost, AdoptsWhatLingersAndTakesItBackWithAClaim) {
     const AddressSet set = node.set({"192.0.2.100/24", "2001:db8::100/64"});
     std::vector<KernelWill> wills;
     auto ended = node.open(10s);
-    ASSERT_TRUE(ended->claim(set, std::nullopt));
-    ASSERT_TRUE(ended->claim(node.set({"192.0.2.102/24"}), std::nullopt));
+    ASSERT_TRUE(ended->claim(set));
+    ASSERT_TRUE(ended->claim(node.set({"192.0.2.102/24"})));
     ended->release(set, ReleaseMode::lingering);
     ASSERT_TRUE(Node::has("192.0.2.100/32", "lo"));
     node.link.set_last_will = [&](const KernelWill& will) {
@@ -490,7 +490,7 @@ TEST(KernelHost, AdoptsWhatLingersAndTakesItBackWithAClaim) {
     EXPECT_THAT(*host->release_leftovers({}), testing::ElementsAre("192.0.2.102/24 on v0"));
     EXPECT_TRUE(Node::has("192.0.2.100/32", "lo"));
     EXPECT_TRUE(Node::has("2001:db8::100/128", "lo"));
-    ASSERT_TRUE(host->claim(set, std::nullopt));
+    ASSERT_TRUE(host->claim(set));
     EXPECT_FALSE(host->is_draining());
     EXPECT_FALSE(Node::has("192.0.2.100/32", "lo"));
     EXPECT_FALSE(Node::has("2001:db8::100/128", "lo"));
@@ -505,11 +505,11 @@ TEST(KernelHost, LingeringAddressLeavesTheInterface) {
     Node node;
     auto host = node.open(10s);
     const AddressSet set = node.set({"192.0.2.100/24"});
-    ASSERT_TRUE(host->claim(set, std::nullopt));
+    ASSERT_TRUE(host->claim(set));
     host->release(set, ReleaseMode::lingering);
     EXPECT_FALSE(Node::has("192.0.2.100/24"));
     EXPECT_THAT(host->held(), IsEmpty());
-    ASSERT_TRUE(host->claim(set, std::nullopt)) << "and comes back";
+    ASSERT_TRUE(host->claim(set)) << "and comes back";
     EXPECT_TRUE(Node::has("192.0.2.100/24"));
     EXPECT_FALSE(Node::has("192.0.2.100/32", "lo"));
     EXPECT_FALSE(host->is_draining());

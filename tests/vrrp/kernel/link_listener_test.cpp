@@ -104,6 +104,7 @@ TEST(LinkListener, HearsWhoAdvertisesAndNotItself) {
     const OutgoingAdvertisement own{
         here.index, address("192.0.2.1"), address("224.0.0.18"), {0x31, 9, 0, 0, 0, 0, 0, 0}};
     EXPECT_TRUE(ours.send(own));
+    ours.flush();
     {
       In inside(link.there);
       const InterfaceInfo info = Link::info("v1");
@@ -116,6 +117,7 @@ TEST(LinkListener, HearsWhoAdvertisesAndNotItself) {
           theirs.send({info.index, address("192.0.2.2"), address("192.0.2.1"), {0x21, 52, 100, 1, 0, 1, 0, 0}}));
       EXPECT_TRUE(
           theirs.send({info.index, *info.link_local_v6, address("ff02::12"), {0x31, 53, 100, 1, 0, 100, 0, 0}}));
+      theirs.flush();
     }
     ::poll(nullptr, 0, 50);
     EXPECT_EQ(text(listener->take()),
