@@ -5,11 +5,13 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "common/base/assert.h"
 
@@ -96,6 +98,46 @@ void set_ipv6(Options& options, int interface_index) {
   group.ipv6mr_interface = static_cast<std::uint32_t>(interface_index);
   options.set(IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &group, sizeof group, "joining ff02::12");
 }
+
+// The header of one message that is sent: where from and where to.
+struct OutgoingHeader {
+  sockaddr_storage address;
+  iovec piece;
+  alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo))> control;
+
+  void describe(const OutgoingAdvertisement& advertisement, msghdr& header) {
+    address = socket_address(advertisement.destination, advertisement.interface_index, header.msg_namelen);
+    piece = {const_cast<std::uint8_t*>(advertisement.message.data()), advertisement.message.size()};
+    control.fill(0);
+    header.msg_name = &address;
+    header.msg_iov = &piece;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    const auto source = advertisement.source.bytes();
+    if (advertisement.source.is_v4()) {
+      in_pktinfo packet{};
+      packet.ipi_ifindex = advertisement.interface_index;
+      std::memcpy(&packet.ipi_spec_dst, source.data(), source.size());
+      put(header, IPPROTO_IP, IP_PKTINFO, packet);
+    } else {
+      in6_pktinfo packet{};
+      packet.ipi6_ifindex = static_cast<std::uint32_t>(advertisement.interface_index);
+      std::memcpy(&packet.ipi6_addr, source.data(), source.size());
+      put(header, IPPROTO_IPV6, IPV6_PKTINFO, packet);
+    }
+  }
+
+ private:
+  template <class Value>
+  static void put(msghdr& header, int level, int type, const Value& value) {
+    header.msg_controllen = CMSG_SPACE(sizeof value);
+    cmsghdr* part = CMSG_FIRSTHDR(&header);
+    part->cmsg_level = level;
+    part->cmsg_type = type;
+    part->cmsg_len = CMSG_LEN(sizeof value);
+    std::memcpy(CMSG_DATA(part), &value, sizeof value);
+  }
+};
 
 }  // namespace
 
@@ -210,7 +252,7 @@ Expected<void, HostError> AdvertSockets::open(int interface_index, const std::st
   event.events = EPOLLIN;
   event.data.u64 = static_cast<std::uint64_t>(interface_index) << 1 | (is_v4 ? 0u : 1u);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0) return failure(errno, "epoll_ctl");
-  sockets_.emplace(Key{interface_index, family}, Socket{std::move(fd), interface});
+  sockets_.emplace(Key{interface_index, family}, Socket{std::move(fd), interface, {}, {}});
   return {};
 }
 
@@ -227,50 +269,44 @@ std::vector<int> AdvertSockets::interfaces() const {
 }
 
 Expected<void, HostError> AdvertSockets::send(const OutgoingAdvertisement& advertisement) {
-  const IpFamily family = advertisement.source.family();
-  auto socket = sockets_.find({advertisement.interface_index, family});
-  if (socket == sockets_.end())
+  const auto found = sockets_.find({advertisement.interface_index, advertisement.source.family()});
+  if (found == sockets_.end())
     return Unexpected{HostError{HostError::Kind::no_interface,
                                 "cannot send to " + advertisement.destination.to_string() +
                                     ": no socket for interface " + std::to_string(advertisement.interface_index)}};
-  socklen_t address_size = 0;
-  sockaddr_storage address = socket_address(advertisement.destination, advertisement.interface_index, address_size);
-  iovec piece{const_cast<std::uint8_t*>(advertisement.message.data()), advertisement.message.size()};
-  alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo))> control{};
-  msghdr header{};
-  header.msg_name = &address;
-  header.msg_namelen = address_size;
-  header.msg_iov = &piece;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  auto put = [&](int level, int type, const auto& value) {
-    header.msg_controllen = CMSG_SPACE(sizeof value);
-    cmsghdr* part = CMSG_FIRSTHDR(&header);
-    part->cmsg_level = level;
-    part->cmsg_type = type;
-    part->cmsg_len = CMSG_LEN(sizeof value);
-    std::memcpy(CMSG_DATA(part), &value, sizeof value);
-  };
-  const auto source = advertisement.source.bytes();
-  if (family == IpFamily::ipv4) {
-    in_pktinfo packet{};
-    packet.ipi_ifindex = advertisement.interface_index;
-    std::memcpy(&packet.ipi_spec_dst, source.data(), source.size());
-    put(IPPROTO_IP, IP_PKTINFO, packet);
-  } else {
-    in6_pktinfo packet{};
-    packet.ipi6_ifindex = static_cast<std::uint32_t>(advertisement.interface_index);
-    std::memcpy(&packet.ipi6_addr, source.data(), source.size());
-    put(IPPROTO_IPV6, IPV6_PKTINFO, packet);
+  Socket& socket = found->second;
+  socket.waiting.push_back(advertisement);
+  if (socket.waiting.size() >= kWaitingMax) flush(socket);
+  if (!socket.failure) return {};
+  return Unexpected{*std::exchange(socket.failure, std::nullopt)};
+}
+
+void AdvertSockets::flush() {
+  for (auto& [key, socket] : sockets_)
+    if (!socket.waiting.empty()) flush(socket);
+}
+
+void AdvertSockets::flush(Socket& socket) {
+  std::array<OutgoingHeader, kBatch> outgoing;
+  std::array<mmsghdr, kBatch> headers;
+  for (std::size_t next = 0; next < socket.waiting.size();) {
+    const std::size_t count = std::min<std::size_t>(kBatch, socket.waiting.size() - next);
+    for (std::size_t i = 0; i < count; ++i) {
+      headers[i] = {};
+      outgoing[i].describe(socket.waiting[next + i], headers[i].msg_hdr);
+    }
+    const int sent = ::sendmmsg(socket.fd.get(), headers.data(), static_cast<unsigned>(count), MSG_NOSIGNAL);
+    if (sent > 0) {
+      next += static_cast<std::size_t>(sent);
+    } else if (errno != EINTR) {  // this one failed: the others may pass
+      const int error = errno;
+      const OutgoingAdvertisement& failed = socket.waiting[next++];
+      socket.failure = HostError{host_error_kind(error), "cannot send from " + failed.source.to_string() + " to " +
+                                                             failed.destination.to_string() + " on " +
+                                                             socket.interface + ": " + std::strerror(error)};
+    }
   }
-  ssize_t sent;
-  do sent = ::sendmsg(socket->second.fd.get(), &header, MSG_NOSIGNAL);
-  while (sent < 0 && errno == EINTR);
-  if (sent >= 0) return {};
-  const int error = errno;
-  return Unexpected{HostError{host_error_kind(error), "cannot send from " + advertisement.source.to_string() +
-                                                          " to " + advertisement.destination.to_string() + " on " +
-                                                          socket->second.interface + ": " + std::strerror(error)}};
+  socket.waiting.clear();
 }
 
 void AdvertSockets::drain(const Handler& handler) {

@@ -3,11 +3,15 @@
 // It receives what is sent to the multicast group (224.0.0.18, ff02::12) and to the node on that interface only,
 // with TTL and destination, and sends with TTL or hop limit 255 from a given source (RFC 9568 sections 5.1.1
 // and 5.1.2). Checksums are the codec's business, the kernel adds none. Nothing blocks. One owner, one thread.
+//
+// What is sent waits for flush(), so that hundreds of virtual routers that advertise at one moment cost a few
+// system calls.
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +29,7 @@ class AdvertSockets {
   static constexpr unsigned kBatch = 32;            // datagrams per system call
   static constexpr unsigned kBatchesPerDrain = 32;  // a flood does not keep the loop from its timers
   static constexpr int kReceiveBuffer = 1 << 20;    // bytes
+  static constexpr std::size_t kWaitingMax = 1024;  // messages per socket; then they go out
 
   using Handler = std::function<void(const DatagramInfo&, ByteView message)>;
 
@@ -37,7 +42,10 @@ class AdvertSockets {
   void close(int interface_index);  // the interface is gone, or nobody uses it any more
   std::vector<int> interfaces() const;
 
+  // Fails when the interface has no socket. What goes wrong in flush() is the error of the socket's next send(),
+  // which sends all the same.
   Expected<void, HostError> send(const OutgoingAdvertisement& advertisement);
+  void flush();
 
   int poll_fd() const { return epoll_.get(); }  // readable when any socket is
   void drain(const Handler& handler);
@@ -47,8 +55,11 @@ class AdvertSockets {
   struct Socket {
     UniqueFd fd;
     std::string interface;
+    std::vector<OutgoingAdvertisement> waiting;
+    std::optional<HostError> failure;  // not told yet
   };
   using Key = std::pair<int, IpFamily>;
+  static void flush(Socket& socket);
 
   UniqueFd epoll_;
   std::map<Key, Socket> sockets_;

@@ -311,6 +311,7 @@ void EventLoop::turn() {
   agent_->on_wall_clock(now, wall_now());
   agent_->on_time(now);
   finish_moves(now);
+  host_->flush();
   leave_unused_interfaces(now);
   tell(now);
 

@@ -204,6 +204,7 @@ HostError KernelHost::claim_error(const AddressSet& set, const IpPrefix& prefix,
 
 void KernelHost::relay(const AddressSet& all, const IpAddress& to) {
   if (drain_time_ == Duration::zero()) return;
+  flush();
   const TimePoint now = monotonic_now();
   const auto place = make_place(all);
   if (!place) return;  // the claim fails as well, and says so
@@ -217,6 +218,7 @@ void KernelHost::relay(const AddressSet& all, const IpAddress& to) {
 
 Expected<void, HostError> KernelHost::claim(const AddressSet& set) {
   ++counters_.claims;
+  flush();
   auto failed = [&](HostError error) {
     ++counters_.claim_failures;
     relay_.stop(set);
@@ -290,6 +292,7 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set) {
 
 void KernelHost::release(const AddressSet& set, ReleaseMode mode) {
   ++counters_.releases;
+  flush();
   relay_.release(set);
   if (may_linger(set, mode)) {
     if (auto lingers = lingering_.start(monotonic_now(), set); !lingers) {

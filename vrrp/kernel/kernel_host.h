@@ -71,6 +71,7 @@ class KernelHost final : public Host {
   void announce(const std::vector<OutgoingFrame>& frames) override;
   void set_last_will(const LastWill& will) override;
 
+  void flush() { sockets_.flush(); }  // what waits to be sent, at the end of a turn
   AdvertSockets& sockets() { return sockets_; }
   const std::set<Held>& held() const { return held_; }
   void forget(const Held& held) { held_.erase(held); }  // it is gone from the interface
