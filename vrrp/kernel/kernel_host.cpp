@@ -278,6 +278,7 @@ Expected<void, HostError> KernelHost::claim(const AddressSet& set) {
     leave_place(set);
     return failed(std::move(*error));
   }
+  if (held_.empty()) renew_at_ = monotonic_now() + kRenewInterval;
   for (const IpPrefix& prefix : set.addresses) held_.emplace(place->interface_index, prefix);
   keep_real_addresses();
   std::vector<NetlinkMessage> bridges;  // announced addresses are served at once
@@ -374,11 +375,30 @@ void KernelHost::set_drain_time(Duration drain_time) {
 void KernelHost::on_time(TimePoint now) {
   lingering_.on_time(now);
   relay_.on_time(now);
+  if (now >= renew_at_) renew(now);
+}
+
+// Whatever goes wrong with an address, the monitor tells.
+void KernelHost::renew(TimePoint now) {
+  if (!renewed_last_) renew_round_at_ = now;
+  auto next = renewed_last_ ? held_.upper_bound(*renewed_last_) : held_.begin();
+  std::vector<NetlinkMessage> requests;
+  for (; next != held_.end() && requests.size() < kRenewedMax; ++next) {
+    const NetworkRoute route = virtual_macs_.at(next->first) ? NetworkRoute::no : NetworkRoute::yes;
+    requests.push_back(renew_address_request(next->first, next->second, route));
+    renewed_last_ = *next;
+  }
+  execute(requests);
+  if (next != held_.end()) return;
+  renewed_last_.reset();
+  renew_at_ = renew_round_at_ + kRenewInterval;
 }
 
 std::optional<TimePoint> KernelHost::next_deadline() const {
-  const auto a = lingering_.next_deadline(), b = relay_.next_deadline();
-  return a && b ? std::min(*a, *b) : a ? a : b;
+  auto earliest = held_.empty() ? std::nullopt : std::optional(renew_at_);
+  for (const auto& deadline : {lingering_.next_deadline(), relay_.next_deadline()})
+    if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
+  return earliest;
 }
 
 void KernelHost::stop_draining() { lingering_.stop(); }

@@ -54,6 +54,10 @@ class KernelHost final : public Host {
   };
   using Held = std::pair<int, IpPrefix>;  // interface index, address
 
+  // Each address that is held is renewed so often, kRenewedMax at a time: see kAddressLifetime.
+  static constexpr Duration kRenewInterval = std::chrono::seconds(10);
+  static constexpr std::size_t kRenewedMax = 64;
+
   // `link` must outlive the host, which adopts what lingers.
   static Expected<std::unique_ptr<KernelHost>, std::string> open(const SupervisorLink& link, Duration drain_time);
 
@@ -101,6 +105,7 @@ class KernelHost final : public Host {
   void cover_by_lease(const AddressSet& set);
   bool may_linger(const AddressSet& set, ReleaseMode mode) const;
   void tell_last_will();
+  void renew(TimePoint now);
   HostError claim_error(const AddressSet& set, const IpPrefix& prefix, const NetlinkAnswer& answer) const;
 
   const SupervisorLink& link_;
@@ -116,7 +121,10 @@ class KernelHost final : public Host {
   AcceptGuard guard_;
   AnswerLease lease_;
   std::set<Held> held_;
-  std::set<int> promoting_;  // interfaces whose secondaries outlive their primary
+  TimePoint renew_at_;  // the next round; passed within one
+  TimePoint renew_round_at_;
+  std::optional<Held> renewed_last_;  // in this round; none: between two
+  std::set<int> promoting_;           // interfaces whose secondaries outlive their primary
   Counters counters_;
   log::RateLimit relay_log_;
   log::RateLimit lease_log_;

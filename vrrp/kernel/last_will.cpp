@@ -270,8 +270,13 @@ LastWillExecutor::Result LastWillExecutor::execute(ByteView will) {
         batch_.set_ipv4_setting(setting.interface_index, setting.id, *value);
       }
     }
+    void drain_time(Duration time) override {
+      lifetime_ = std::clamp(time, Duration::zero(), kDrainTimeMax) + LingeringAddresses::kLifetimeMargin;
+    }
     void address(const Release& release, const IpPrefix& prefix) override {
-      if (release.mode == ReleaseMode::lingering) batch_.add_host_address(loopback_index_, prefix.address);
+      if (release.mode == ReleaseMode::lingering) {
+        batch_.add_host_address(loopback_index_, prefix.address, lifetime_);
+      }
       batch_.remove_address(release.interface_index, prefix);
       ++(release.mode == ReleaseMode::lingering ? result_.addresses_lingering : result_.addresses_withdrawn);
     }
@@ -279,6 +284,7 @@ LastWillExecutor::Result LastWillExecutor::execute(ByteView will) {
     RtnetlinkBatch& batch_;
     int loopback_index_;
     Result& result_;
+    Duration lifetime_{};
   };
 
   Result result;

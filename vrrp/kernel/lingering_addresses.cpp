@@ -75,7 +75,8 @@ Expected<void, std::string> LingeringAddresses::start(TimePoint now, const Addre
   forget_empty();
 
   const int lo = loopback_index();
-  for (const IpPrefix& prefix : set.addresses) batch_.add_host_address(lo, prefix.address);
+  for (const IpPrefix& prefix : set.addresses)
+    batch_.add_host_address(lo, prefix.address, drain_time_ + kLifetimeMargin);
   const int add_error = batch_.flush();
   for (const IpPrefix& prefix : set.addresses) batch_.remove_address(set.interface_index, prefix);
   const int remove_error = batch_.flush();

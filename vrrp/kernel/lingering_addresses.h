@@ -48,6 +48,8 @@ struct TcpConnection {
 
 class LingeringAddresses {
  public:
+  // Should nobody end it, the kernel does so much after the drain time.
+  static constexpr Duration kLifetimeMargin = std::chrono::seconds(10);
   static constexpr Duration kLookInterval = std::chrono::milliseconds(100);
   // Sockets read per look; a node that has more lingers for the whole drain time.
   static constexpr std::size_t kSocketsReadMax = 16'384;

@@ -80,6 +80,8 @@ void InterfaceTable::remove_link(int index) {
 void InterfaceTable::add(const KernelAddress& address) {
   Link& entry = links_[address.interface_index];
   auto [at, is_new] = entry.addresses.try_emplace(address.prefix);
+  const bool is_news = is_new || at->second.flags != address.flags || at->second.protocol != address.protocol;
+  if (!is_news) return;  // its lifetime was renewed
   if (is_new) at->second.order = next_order_++;
   at->second.flags = address.flags;
   at->second.protocol = address.protocol;

@@ -22,7 +22,6 @@ namespace {
 
 constexpr std::size_t kReceiveBuffer = 64u << 10;  // the kernel fills at most 32 KiB per dump message
 constexpr int kDumpAttempts = 5;
-constexpr std::uint32_t kForever = 0xFFFFFFFFu;
 #ifndef IFA_PROTO
 constexpr int kIfaProto = 11;
 #else
@@ -83,6 +82,20 @@ Request link_request(int type, int flags, int interface_index, unsigned change =
   header.ifi_flags = value;
   request.header(header);
   return request;
+}
+
+NetlinkMessage lasting_address_request(int message_flags, int interface_index, const IpPrefix& prefix,
+                                       NetworkRoute route) {
+  Request request = address_request(RTM_NEWADDR, message_flags, interface_index, prefix);
+  ifa_cacheinfo lifetimes{};
+  lifetimes.ifa_valid = static_cast<std::uint32_t>(kAddressLifetime / std::chrono::seconds(1));
+  lifetimes.ifa_prefered = prefix.address.is_v4() ? lifetimes.ifa_valid : 0;
+  request.put(IFA_CACHEINFO, &lifetimes, sizeof lifetimes);
+  std::uint32_t flags = prefix.address.is_v6() ? IFA_F_NODAD : 0;
+  if (route == NetworkRoute::no && !prefix.address.is_link_local()) flags |= IFA_F_NOPREFIXROUTE;
+  if (flags != 0) request.put_u32(IFA_FLAGS, flags);
+  request.put_u8(kIfaProto, kAddressProtocol);
+  return request.take();
 }
 
 // The attributes of one message by type, the last one of a kind winning; nullptr when absent.
@@ -157,19 +170,11 @@ NetlinkAnswer parse_answer(const nlmsghdr& message) {
 }  // namespace
 
 NetlinkMessage new_address_request(int interface_index, const IpPrefix& prefix, NetworkRoute route) {
-  Request request = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, interface_index, prefix);
-  std::uint32_t flags = 0;
-  if (prefix.address.is_v6()) {
-    ifa_cacheinfo lifetimes{};
-    lifetimes.ifa_prefered = 0;
-    lifetimes.ifa_valid = kForever;
-    request.put(IFA_CACHEINFO, &lifetimes, sizeof lifetimes);
-    flags |= IFA_F_NODAD;
-  }
-  if (route == NetworkRoute::no && !prefix.address.is_link_local()) flags |= IFA_F_NOPREFIXROUTE;
-  if (flags != 0) request.put_u32(IFA_FLAGS, flags);
-  request.put_u8(kIfaProto, kAddressProtocol);
-  return request.take();
+  return lasting_address_request(NLM_F_CREATE | NLM_F_EXCL, interface_index, prefix, route);
+}
+
+NetlinkMessage renew_address_request(int interface_index, const IpPrefix& prefix, NetworkRoute route) {
+  return lasting_address_request(NLM_F_CREATE | NLM_F_REPLACE, interface_index, prefix, route);
 }
 
 NetlinkMessage delete_address_request(int interface_index, const IpPrefix& prefix) {

@@ -16,6 +16,7 @@
 #include "common/base/expected.h"
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
+#include "common/base/time.h"
 #include "common/runtime/unique_fd.h"
 
 namespace vipair::vrrp {
@@ -23,6 +24,10 @@ namespace vipair::vrrp {
 // The mark (IFA_PROTO, since Linux 5.18) on every address that the agent adds, so that it and everybody else can
 // tell them from the administrator's. Older kernels ignore it.
 inline constexpr std::uint8_t kAddressProtocol = 112;
+
+// The kernel itself removes an address of ours that was not renewed for so long: its owner is dead or frozen, and
+// so is whoever should have removed it.
+inline constexpr Duration kAddressLifetime = std::chrono::seconds(30);
 
 struct KernelAddress {
   int interface_index = 0;
@@ -54,6 +59,8 @@ using NetlinkMessage = std::unique_ptr<nl_msg, NetlinkMessageDeleter>;
 enum class NetworkRoute { yes, no };
 NetlinkMessage new_address_request(int interface_index, const IpPrefix& prefix,
                                    NetworkRoute route = NetworkRoute::yes);
+// Its lifetime begins again. An address that is gone comes back.
+NetlinkMessage renew_address_request(int interface_index, const IpPrefix& prefix, NetworkRoute route);
 NetlinkMessage delete_address_request(int interface_index, const IpPrefix& prefix);
 // The kernel acknowledges an IPv6 address some time before it takes in packets for it: a connection that comes at
 // once would be lost. This route takes them in from its acknowledgement on, and vanishes by itself after a second

@@ -43,18 +43,16 @@ void RtnetlinkBatch::address_message(int type, int flags, int interface_index, c
   writer_.attribute(IFA_LOCAL, address.bytes());
 }
 
-void RtnetlinkBatch::add_host_address(int interface_index, const IpAddress& address) {
+void RtnetlinkBatch::add_host_address(int interface_index, const IpAddress& address, Duration lifetime) {
   address_message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, interface_index, address, address.bits_max(),
                   RT_SCOPE_HOST);
   writer_.attribute(IFA_ADDRESS, address.bytes());
   writer_.attribute_u8(IFA_PROTO, kAddressProtocol);
-  if (address.is_v6()) {
-    ifa_cacheinfo lifetime{};
-    lifetime.ifa_prefered = 0;
-    lifetime.ifa_valid = 0xFFFF'FFFF;  // for ever
-    writer_.attribute_raw(IFA_CACHEINFO, lifetime);
-    writer_.attribute_u32(IFA_FLAGS, IFA_F_NODAD);
-  }
+  ifa_cacheinfo lifetimes{};
+  lifetimes.ifa_prefered = 0;
+  lifetimes.ifa_valid = static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(lifetime).count());
+  writer_.attribute_raw(IFA_CACHEINFO, lifetimes);
+  if (address.is_v6()) writer_.attribute_u32(IFA_FLAGS, IFA_F_NODAD);
 }
 
 void RtnetlinkBatch::remove_address(int interface_index, const IpPrefix& address) {

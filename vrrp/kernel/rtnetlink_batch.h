@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "common/base/ip_address.h"
+#include "common/base/time.h"
 #include "common/runtime/unique_fd.h"
 #include "vrrp/kernel/netlink_writer.h"
 
@@ -22,8 +23,8 @@ class RtnetlinkBatch {
   explicit RtnetlinkBatch(int socket) : socket_(socket), writer_(kSizeMax) {}
 
   // For `lo`: of host scope and deprecated, so that nobody picks it as a source; without duplicate address
-  // detection. One that is there already is no error.
-  void add_host_address(int interface_index, const IpAddress& address);
+  // detection. The kernel removes it after its lifetime if nobody else has. One that is there already is no error.
+  void add_host_address(int interface_index, const IpAddress& address, Duration lifetime);
   // IPv4: whatever its prefix length. IPv6: with the prefix length it was added with. One that is gone is no error.
   void remove_address(int interface_index, const IpPrefix& address);
   void take_down(int interface_index);

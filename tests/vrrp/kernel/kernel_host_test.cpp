@@ -520,6 +520,53 @@ TEST(KernelHost, LingeringAddressLeavesTheInterface) {
   });
 }
 
+// valid_lft of an address in seconds, -1 when it has none.
+int lifetime_of(const std::string& address, const char* interface = "v0") {
+  const std::string lines = output_of(std::string("ip -o addr show dev ") + interface + " to " + address);
+  const std::size_t at = lines.find("valid_lft ");
+  return at == std::string::npos || lines.compare(at + 10, 7, "forever") == 0 ? -1 : std::atoi(&lines[at + 10]);
+}
+
+TEST(KernelHost, AddressesHaveALifetimeThatIsRenewed) {
+  in_new_network([] {
+    Node node;
+    AddressSet set = node.set({"192.0.2.100/24", "2001:db8::100/64"});
+    for (std::uint32_t i = 0; i < 200; ++i) set.addresses.push_back({IpAddress::v4(0x0A000001u + i), 32});
+    ASSERT_TRUE(node.host->claim(set));
+    const auto first = node.host->next_deadline();
+    ASSERT_TRUE(first);
+    ::sleep(2);
+    for (const char* address : {"192.0.2.100", "2001:db8::100", "10.0.0.200"}) {
+      EXPECT_GT(lifetime_of(address), 0) << address;
+      EXPECT_LT(lifetime_of(address), 30) << address;
+    }
+    run("ip addr del 10.0.0.7/32 dev v0");
+    int rounds = 0;
+    for (; node.host->next_deadline() == first && rounds < 10; ++rounds) node.host->on_time(*first);
+    EXPECT_EQ(rounds, 4) << "64 at a time";
+    EXPECT_EQ(node.host->next_deadline(), *first + KernelHost::kRenewInterval);
+    for (const char* address : {"192.0.2.100", "2001:db8::100", "10.0.0.200", "10.0.0.7"})
+      EXPECT_GE(lifetime_of(address), 29) << address;
+    EXPECT_NE(output_of("ip -o addr show dev v0 to 2001:db8::100").find("deprecated"), std::string::npos);
+    node.host->release(set, ReleaseMode::immediate);
+    EXPECT_FALSE(node.host->next_deadline());
+  });
+}
+
+TEST(KernelHost, LingeringAddressesHaveALifetimeBeyondTheDrainTime) {
+  in_new_network([] {
+    Node node;
+    auto host = node.open(10s);
+    const AddressSet set = node.set({"192.0.2.100/24", "2001:db8::100/64"});
+    ASSERT_TRUE(host->claim(set));
+    host->release(set, ReleaseMode::lingering);
+    for (const char* address : {"192.0.2.100", "2001:db8::100"}) {
+      EXPECT_GT(lifetime_of(address, "lo"), 10) << address;
+      EXPECT_LE(lifetime_of(address, "lo"), 20) << address;
+    }
+  });
+}
+
 TEST(KernelHost, AnnouncesAndCounts) {
   in_new_network([] {
     Node node;

@@ -10,6 +10,7 @@
 namespace vipair::vrrp {
 namespace {
 
+using namespace std::chrono_literals;
 using test::in_new_network;
 using test::output_of;
 using test::run;
@@ -26,10 +27,10 @@ TEST(RtnetlinkBatch, AddsAndRemovesAddressesOfBothFamilies) {
     RtnetlinkBatch batch(socket.get());
     for (const char* text : {"192.0.2.100", "2001:db8::100"}) {
       const IpAddress address = *IpAddress::parse(text);
-      batch.add_host_address(kLo, address);
+      batch.add_host_address(kLo, address, 20s);
       EXPECT_EQ(batch.flush(), 0);
       EXPECT_TRUE(has(addresses(), std::string(text) + "/")) << addresses();
-      batch.add_host_address(kLo, address);
+      batch.add_host_address(kLo, address, 20s);
       EXPECT_EQ(batch.flush(), 0) << "one that is there already is no error";
       batch.remove_address(kLo, IpPrefix{address, address.bits_max()});
       EXPECT_EQ(batch.flush(), 0);
@@ -44,12 +45,13 @@ TEST(RtnetlinkBatch, AddsAddressesThatNobodyPicksAsASource) {
   in_new_network([] {
     const UniqueFd socket = open_rtnetlink();
     RtnetlinkBatch batch(socket.get());
-    batch.add_host_address(kLo, *IpAddress::parse("192.0.2.100"));
-    batch.add_host_address(kLo, *IpAddress::parse("2001:db8::100"));
+    batch.add_host_address(kLo, *IpAddress::parse("192.0.2.100"), 20s);
+    batch.add_host_address(kLo, *IpAddress::parse("2001:db8::100"), 20s);
     EXPECT_EQ(batch.flush(), 0);
     EXPECT_TRUE(has(addresses(), "192.0.2.100/32 scope host")) << addresses();
     EXPECT_TRUE(has(addresses(), "2001:db8::100/128 scope global nodad deprecated")) << addresses();
     EXPECT_FALSE(has(addresses(), "tentative")) << addresses();
+    EXPECT_TRUE(has(addresses(), "valid_lft 20sec") || has(addresses(), "valid_lft 19sec")) << addresses();
   });
 }
 
@@ -81,7 +83,7 @@ TEST(RtnetlinkBatch, CarriesThousandsOfChanges) {
     const UniqueFd socket = open_rtnetlink();
     RtnetlinkBatch batch(socket.get());
     auto address = [](std::uint32_t i) { return IpAddress::v4(0x0A000001 + i); };
-    for (std::uint32_t i = 0; i < 4000; ++i) batch.add_host_address(kLo, address(i));
+    for (std::uint32_t i = 0; i < 4000; ++i) batch.add_host_address(kLo, address(i), 20s);
     EXPECT_EQ(batch.flush(), 0);
     EXPECT_EQ(output_of("ip -o -4 addr show dev lo | wc -l"), "4001\n");
     for (std::uint32_t i = 0; i < 4000; ++i) batch.remove_address(kLo, IpPrefix{address(i), 32});
@@ -94,8 +96,8 @@ TEST(RtnetlinkBatch, ReportsTheFirstRefusalOnce) {
   in_new_network([] {
     const UniqueFd socket = open_rtnetlink();
     RtnetlinkBatch batch(socket.get());
-    batch.add_host_address(kMissing, *IpAddress::parse("192.0.2.100"));
-    batch.add_host_address(kLo, *IpAddress::parse("192.0.2.101"));
+    batch.add_host_address(kMissing, *IpAddress::parse("192.0.2.100"), 20s);
+    batch.add_host_address(kLo, *IpAddress::parse("192.0.2.101"), 20s);
     EXPECT_EQ(batch.flush(), ENODEV);
     EXPECT_EQ(batch.flush(), 0);
     EXPECT_TRUE(has(addresses(), "192.0.2.101")) << "what follows a refusal is done";
@@ -109,7 +111,7 @@ TEST(RtnetlinkBatch, ReportsThatItIsNotPermitted) {
     const UniqueFd socket = open_rtnetlink();
     ASSERT_EQ(::setuid(65534), 0);
     RtnetlinkBatch batch(socket.get());
-    for (std::uint32_t i = 0; i < 4000; ++i) batch.add_host_address(kLo, IpAddress::v4(0x0A000001 + i));
+    for (std::uint32_t i = 0; i < 4000; ++i) batch.add_host_address(kLo, IpAddress::v4(0x0A000001 + i), 20s);
     EXPECT_EQ(batch.flush(), EPERM);
   });
 }
