@@ -1,15 +1,19 @@
 #include "vrrp/core/reload.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace vipair::vrrp {
 
 namespace {
 
-const InstanceConfig* find(const std::vector<InstanceConfig>& configs, const InstanceKey& key) {
-  auto found = std::find_if(configs.begin(), configs.end(), [&](const InstanceConfig& c) { return c.key == key; });
-  return found == configs.end() ? nullptr : &*found;
+using Index = std::map<InstanceKey, const InstanceConfig*>;
+
+Index index_of(const std::vector<InstanceConfig>& configs) {
+  Index index;
+  for (const InstanceConfig& config : configs) index.emplace(config.key, &config);
+  return index;
 }
 
 }  // namespace
@@ -31,17 +35,19 @@ std::vector<IpPrefix> without(const std::vector<IpPrefix>& all, const std::vecto
 
 ConfigDifference difference(const std::vector<InstanceConfig>& before, const std::vector<InstanceConfig>& after) {
   ConfigDifference result;
+  const Index old_by_key = index_of(before), new_by_key = index_of(after);
   for (const InstanceConfig& old : before) {
-    if (!find(after, old.key)) result.removed.push_back(old.key);
+    if (!new_by_key.contains(old.key)) result.removed.push_back(old.key);
   }
   for (const InstanceConfig& config : after) {
-    const InstanceConfig* old = find(before, config.key);
-    if (!old) {
+    const auto old = old_by_key.find(config.key);
+    if (old == old_by_key.end()) {
       result.added.push_back(config);
-    } else if (*old != config) {
-      const auto old_addresses = old->addresses();
+    } else if (*old->second != config) {
+      const auto old_addresses = old->second->addresses();
       const auto new_addresses = config.addresses();
-      const bool is_held_otherwise = old->virtual_mac != config.virtual_mac || old->accept != config.accept;
+      const InstanceConfig& was = *old->second;
+      const bool is_held_otherwise = was.virtual_mac != config.virtual_mac || was.accept != config.accept;
       result.changed.push_back({config, is_held_otherwise ? new_addresses : without(new_addresses, old_addresses),
                                 without(old_addresses, new_addresses)});
     }

@@ -31,8 +31,9 @@
 
 namespace vipair::vrrp {
 
-// A will of 255 routers with 4,000 addresses takes about 200 KiB.
-inline constexpr std::size_t kLastWillSizeMax = 1u << 20;  // bytes, encoded
+// A will of 255 routers with 4,000 addresses takes about 200 KiB, the largest configuration over three paths less
+// than this.
+inline constexpr std::size_t kLastWillSizeMax = 2u << 20;  // bytes, encoded
 inline constexpr Duration kHangTimeoutMin = std::chrono::milliseconds(20);
 inline constexpr std::size_t kChildNotificationMax = 512;  // bytes of one sd_notify state
 
