@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -24,6 +25,13 @@ namespace bench {
 [[noreturn]] inline void fail(const std::string& what) {
   std::fprintf(stderr, "%s: %s\n", what.c_str(), std::strerror(errno));
   std::exit(1);
+}
+
+// Before everything of normal scheduling, where permitted: what measures must not wait for what is measured.
+inline void be_realtime(int priority) {
+  sched_param parameters{};
+  parameters.sched_priority = priority;
+  (void)sched_setscheduler(0, SCHED_FIFO, &parameters);
 }
 
 // "127.0.0.1:8080"
