@@ -46,6 +46,7 @@ class InterfaceSettings {
   bool let_go(int interface_index, InterfaceNeed need);
 
   const std::vector<InterfaceSetting>& saved() const { return saved_; }
+  bool is_saved(int interface_index, int id) const;
   // What hold() would save at this moment.
   std::vector<InterfaceSetting> to_change(int interface_index, InterfaceNeed need) const;
 
@@ -54,7 +55,6 @@ class InterfaceSettings {
   void forget();  // another process has adopted saved()
 
  private:
-  bool is_saved(int interface_index, int id) const;
   bool is_needed(const InterfaceSetting& setting) const;
 
   std::function<void()> changed_;

@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -91,20 +92,26 @@ Expected<void, std::string> LingeringAddresses::start(TimePoint now, const Addre
                                 set.interface, std::strerror(add_error))};
 }
 
-LingeringState LingeringAddresses::state(const std::vector<AddressSet>& also) const {
+LingeringState LingeringAddresses::state(const std::vector<AddressSet>& also) {
   LingeringState state;
   state.drain_time = drain_time_;
   state.settings = settings_.saved();
   for (const Lingering& lingering : lingering_) state.entries.push_back({lingering.set, lingering.until});
-  std::unordered_set<int> read;
+  std::map<int, std::vector<InterfaceSetting>> read;
   for (AddressSet set : also) {
     for (const Lingering& lingering : lingering_) take_out(set, lingering.set);
     if (set.addresses.empty()) continue;
-    state.entries.push_back({set, std::nullopt});
-    if (!has_v4(set) || !read.insert(set.interface_index).second) continue;
-    const auto settings = settings_.to_change(set.interface_index, InterfaceNeed::quiet);
-    state.settings.insert(state.settings.end(), settings.begin(), settings.end());
+    const int index = set.interface_index;
+    if (has_v4(set) && !read.contains(index)) {
+      const auto known = read_.find(index);
+      read[index] = known == read_.end() ? settings_.to_change(index, InterfaceNeed::quiet) : known->second;
+    }
+    state.entries.push_back({std::move(set), std::nullopt});
   }
+  read_ = std::move(read);
+  for (const auto& [index, settings] : read_)
+    for (const InterfaceSetting& setting : settings)
+      if (!settings_.is_saved(setting.interface_index, setting.id)) state.settings.push_back(setting);
   return state;
 }
 

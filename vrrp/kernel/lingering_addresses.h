@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -68,9 +69,10 @@ class LingeringAddresses {
   // the interface addresses that shows up as an address event is this call's.
   Expected<void, std::string> start(TimePoint now, const AddressSet& set);
 
-  // What lingers now, and what would if the sets of `also` began to: with the settings that their interfaces have
-  // at this moment.
-  LingeringState state(const std::vector<AddressSet>& also = {}) const;
+  // What lingers now, and what would if the sets of `also` began to: with the settings that their interfaces had
+  // when they came into `also`. To ask takes the kernel's lock of the whole network configuration, which others may
+  // hold for long.
+  LingeringState state(const std::vector<AddressSet>& also = {});
   // Cares for what another process has left; its entries without an end linger for its drain time from now on.
   void adopt(TimePoint now, const LingeringState& left);
   // Another process has adopted state(): everything goes on, without us.
@@ -108,6 +110,7 @@ class LingeringAddresses {
   UniqueFd rtnetlink_;
   RtnetlinkBatch batch_;
   std::vector<Lingering> lingering_;
+  std::map<int, std::vector<InterfaceSetting>> read_;  // of the interfaces of the last `also`
 };
 
 // Takes those addresses out of a set, if it is of the same interface; returns the ones that were in it.
