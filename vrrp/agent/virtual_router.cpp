@@ -115,6 +115,8 @@ void VirtualRouter::on_packet(TimePoint now, const ReceivedPacket& packet) {
   if (surroundings_.link && config_.is_pair) {
     const auto checked = surroundings_.link->check(now, packet, window_, config_.peer.has_value());
     if (checked.trust != PeerLink::Checked::Trust::peer) {
+      // a last will is sent twice, since one may be lost: nothing to tell
+      if (checked.trailer == latest_ && latest_.counter >= kLastWillCounter) return;
       if (!checked.reason) ++counters_.unproven;
       if (checked.reason) refuse(now, *checked.reason, packet.source, checked.why);
       if (checked.trust == PeerLink::Checked::Trust::unverified) handle(now, AdvertUnverified{});

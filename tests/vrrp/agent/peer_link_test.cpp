@@ -354,6 +354,8 @@ TEST_F(PeerLinkTest, LastWillIsBelievedOnceAndNotInTheNextLife) {
   lan_.crash(a_, true);
   lan_.run_for(kMoved);
   EXPECT_EQ(state(b_), "active") << "the will is signed";
+  repeat(will[0]);
+  EXPECT_EQ(counter(b_, "replays"), 0u) << "the supervisor itself sends it twice";
   lan_.start(a_);
   lan_.run_for(kSettled);
   lan_.set_proxy(b_, std::nullopt);
