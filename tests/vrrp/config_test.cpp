@@ -23,7 +23,7 @@ TEST(VrrpConfig, SmallestFileHasTheDefaultsOfAPair) {
   EXPECT_EQ(config.gate_socket, "/run/vipair/gate.sock");
   EXPECT_EQ(config.realtime_priority, 50);
   EXPECT_TRUE(config.lock_memory);
-  EXPECT_EQ(config.hang_timeout, 250ms);
+  EXPECT_EQ(config.hang_timeout, 200ms);
   EXPECT_EQ(config.drain_time, 10s);
   EXPECT_THAT(config.warnings, ElementsAre(HasSubstr("advertisements are not authenticated")));
   EXPECT_THAT(config.pair_keys, IsEmpty());

@@ -75,7 +75,7 @@ struct Config {
   std::string gate_socket = "/run/vipair/gate.sock";
   int realtime_priority = 50;  // 0: normal scheduling
   bool lock_memory = true;
-  Duration hang_timeout = std::chrono::milliseconds(250);  // of the agent's own loop, watched by the supervisor
+  Duration hang_timeout = std::chrono::milliseconds(200);  // of the agent's own loop, watched by the supervisor
   Duration drain_time =
       std::chrono::seconds(10);  // how long connections of the old Active are relayed to it after a planned move
   std::vector<std::string> warnings;  // what the loader accepted but an operator should know: for log and status

@@ -40,7 +40,7 @@ inline constexpr std::size_t kChildNotificationMax = 512;  // bytes of one sd_no
 struct SupervisorOptions {
   std::string lock_path;  // single instance: flock, "<control_socket>.lock"
   Duration hang_timeout =
-      std::chrono::milliseconds(250);  // no heartbeat for so long is a hang; at least kHangTimeoutMin
+      std::chrono::milliseconds(200);  // no heartbeat for so long is a hang; at least kHangTimeoutMin
   Duration start_timeout = std::chrono::seconds(30);  // the same until the first heartbeat: loading, first dump
   Duration stop_timeout = std::chrono::seconds(20);   // from SIGTERM to SIGKILL; must exceed the drain time
 };
