@@ -264,6 +264,8 @@ class Checker {
       const AdvertReceived advert{source_of(message.from), message.priority, setting_.interval};
       auto take = [&](World& next) { next.flying.erase(message); };
       branch(world, message.to, advert, "hears " + std::to_string(message.priority), take);
+      if (setting_.routers.size() == 2 && message.priority != 0)
+        branch(world, message.to, AdvertUnverified{}, "hears what does not verify", take);
       World lost = world;
       take(lost);
       add(std::move(lost), current_, "a message is lost");
@@ -295,6 +297,7 @@ class Checker {
     } else {
       branch(world, at, Shutdown{}, "stops", [at](World& next) { next.nodes[at].is_wanted = false; });
     }
+    if (setting_.routers.size() == 2) branch(world, at, AdvertUnverified{}, "hears a forgery");
     if (std::holds_alternative<Active>(node.state)) {
       branch(world, at, AddressLost{}, "loses an address");
       // of three it is left out: too many worlds, and the third one is just another one who can take over
@@ -562,6 +565,11 @@ std::vector<Mutant> mutants() {
       {"a stop during a handover is forgotten", "was stopped",
        [](const State& before, const Event& event, TimePoint, Transition& t) {
          if (std::holds_alternative<Yielding>(before) && std::holds_alternative<Shutdown>(event)) t.next = before;
+       }},
+      {"an Active believes a forgery", "holds addresses",
+       [](const State& before, const Event& event, TimePoint now, Transition& t) {
+         if (std::holds_alternative<Active>(before) && std::holds_alternative<AdvertUnverified>(event))
+           t = {Backup{now + 325ms, kInterval, now, std::nullopt, false}, {}, Reason::none};
        }},
       {"a Backup waits for too long", "0 routers are Active",
        [](const State&, const Event& event, TimePoint now, Transition& t) {
