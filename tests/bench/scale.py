@@ -144,6 +144,7 @@ CONTENDERS = (Vipair, Keepalived)
 
 def bare(count: int) -> dict:
     node = Lab(origins=0).b
+    Meter(node, "takeover", [program("bench/takeover"), "eth0", node.front])  # who listens costs, here as there
     added, removed = node.run([program("bench/netlink_floor"), "eth0", str(count)]).stdout.split()
     return {"present": float(added), "removed": float(removed)}
 

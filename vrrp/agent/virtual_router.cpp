@@ -20,10 +20,13 @@ std::string milliseconds(Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
 }
 
-std::set<IpAddress> addresses_of(const std::vector<IpPrefix>& prefixes) {
-  std::set<IpAddress> addresses;
-  for (const IpPrefix& prefix : prefixes) addresses.insert(prefix.address);
-  return addresses;
+// In any order; two nodes that are configured alike have the same one.
+bool lists_the_same(const std::vector<IpAddress>& listed, const std::vector<IpPrefix>& own) {
+  auto is_same = [](const IpAddress& address, const IpPrefix& prefix) { return address == prefix.address; };
+  if (std::equal(listed.begin(), listed.end(), own.begin(), own.end(), is_same)) return true;
+  std::set<IpAddress> ours;
+  for (const IpPrefix& prefix : own) ours.insert(prefix.address);
+  return std::set<IpAddress>(listed.begin(), listed.end()) == ours;
 }
 
 bool contains(const std::vector<IpPrefix>& prefixes, const IpAddress& address) {
@@ -177,8 +180,7 @@ void VirtualRouter::accept(TimePoint now, const ReceivedPacket& packet, const De
   ++(decoded.checksum == ChecksumKind::pseudo_header ? counters_.received_checksums_pseudo_header
                                                      : counters_.received_checksums_message_only);
 
-  const std::set<IpAddress> listed(advertisement.addresses.begin(), advertisement.addresses.end());
-  const bool lists_other_addresses = listed != addresses_of(config_.advertised);
+  const bool lists_other_addresses = !lists_the_same(advertisement.addresses, config_.advertised);
   if (lists_other_addresses) {
     ++counters_.address_list_errors;
     tell_at_most(address_list_limit_, now, Level::warn, "address_list",
