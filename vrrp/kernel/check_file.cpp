@@ -54,7 +54,7 @@ class FileProbe final : public Probe {
 
   // Reads what there is, once more at the next call; returns whether any of it is of interest.
   bool read_events() const {
-    alignas(inotify_event) std::array<char, 16 * 1024> buffer;
+    alignas(inotify_event) std::array<char, 4096> buffer{};
     const ssize_t size = ::read(events_.get(), buffer.data(), buffer.size());
     bool is_ours = false;
     for (ssize_t at = 0; at < size;) {
