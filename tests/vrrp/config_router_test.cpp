@@ -195,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(Table, VirtualRouterMistake, testing::ValuesIn(kMistake
 
 TEST(VirtualRouterConfig, LimitsThemselvesAreAccepted) {
   EXPECT_EQ(errors_of(addresses(many("10.0.%d.%d/8", 255))), "");
-  EXPECT_EQ(errors_of(addresses(many("2001:db8::%d:%d/64", 89))), "");
+  EXPECT_EQ(errors_of(addresses(many("2001:db8::%d:%d/64", 87))), "");
   EXPECT_EQ(errors_of(file_with(std::string(kAddresses) + "excluded_addresses = [ " + many("10.0.%d.%d/8", 8191) +
                                 " ];")),
             "");
@@ -244,7 +244,7 @@ TEST(VirtualRouterConfig, WhatDoesNotFitIntoAnAdvertisementIsAWarning) {
       config.warnings,
       ElementsAre(HasSubstr("web: 256 ipv4 addresses do not fit into one advertisement: those after the first "
                             "255 move too"),
-                  HasSubstr("90 ipv6 addresses do not fit into one advertisement: those after the first 89")));
+                  HasSubstr("90 ipv6 addresses do not fit into one advertisement: those after the first 87")));
 }
 
 TEST(VirtualRouterConfig, WhatSurprisesIsAWarning) {

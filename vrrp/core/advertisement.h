@@ -20,7 +20,7 @@ namespace vipair::vrrp {
 inline constexpr std::uint8_t kIpProtocol = 112;
 inline constexpr int kTtl = 255;  // on send; anything else received was forwarded and is not from this link
 inline constexpr std::size_t kAdvertisedAddressesMax = 255;  // the count is one byte
-inline constexpr std::size_t kAdvertisedIpv6Max = 89;        // more do not fit into the 1500 bytes of a packet
+inline constexpr std::size_t kAdvertisedIpv6Max = 87;  // more, signed, do not fit into the 1500 bytes of a packet
 inline constexpr std::size_t kHeaderSize = 8;
 inline constexpr std::size_t kPasswordSizeMax = 8;  // bytes, of version 2
 
