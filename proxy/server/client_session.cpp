@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <utility>
 
 #include "proxy/http/body.h"
 #include "proxy/http/forwarding.h"
@@ -15,14 +16,12 @@ using policy::Cause;
 using policy::Side;
 using policy::Stage;
 
-ClientSession::ClientSession(WorkerContext& worker, std::unique_ptr<Stream> client, const IpEndpoint& address)
+ClientSession::ClientSession(WorkerContext& worker, std::unique_ptr<Stream> client, ClientInfo info)
     : worker_(worker),
       client_(std::move(client)),
       waiter_(worker.scheduler),
       idle_since_(worker.scheduler.now()),
-      address_(address),
-      address_text_(address.address.to_string()),
-      port_text_(std::to_string(address.port)) {
+      info_(std::move(info)) {
   ++worker_.session_count;
   worker_.counters.connections.add();
   client_->set_waiter(&waiter_);
@@ -213,7 +212,7 @@ void ClientSession::route_request() {
   Exchange& exchange = request.exchange;
   const http::RequestHead& head = exchange.request;
   const Snapshot& snapshot = *request.local->snapshot;
-  request.client_is_trusted = !snapshot.config.trusted_proxies.empty() && snapshot.trusts(address_.address);
+  request.client_is_trusted = !snapshot.config.trusted_proxies.empty() && snapshot.trusts(info_.address.address);
   request.id = http::request_id_for(head, request.head_bytes, request.client_is_trusted,
                                     worker_.request_ids.next(request.id_bytes));
   request.client_persists = http::connection_persists(head);
@@ -242,9 +241,9 @@ void ClientSession::route_request() {
 http::ExchangeFacts ClientSession::facts() const {
   const Request& request = *request_;
   http::ExchangeFacts facts;
-  facts.client_address = address_text_;
-  facts.client_port = port_text_;
-  facts.scheme = "http";
+  facts.client_address = info_.address_text;
+  facts.client_port = info_.port_text;
+  facts.scheme = info_.is_tls ? "https" : "http";
   if (request.head_bytes != nullptr) {
     facts.host = request.exchange.request.host.host();
     facts.method = request.exchange.request.method_name.in(request.head_bytes);
@@ -271,7 +270,10 @@ void ClientSession::connect() {
   if (!was_reused) {
     ++request.attempts;
     const auto& servers = request.upstream->servers;
-    auto state_of = [&servers](std::size_t i) { return policy::ServerState{true, servers[i]->avoid_until()}; };
+    auto state_of = [&servers](std::size_t i) {
+      return policy::ServerState{servers[i]->server().is_up.load(std::memory_order_relaxed),
+                                 servers[i]->avoid_until()};
+    };
     request.server_index = request.upstream->balancer.pick(servers.size(), state_of, now(), request.server_index);
     if (!request.server_index) return on_failure({Side::upstream, Stage::pick, Cause::no_server, false});
     request.server = servers[*request.server_index].get();
@@ -525,7 +527,7 @@ void ClientSession::log_request() const {
   LogEntry entry;
   entry.time = worker_.wall_time();
   entry.duration = now() - request.started;
-  entry.client = address_;
+  entry.client = info_.address;
   entry.status = static_cast<std::uint16_t>(request.status != 0 ? request.status : 499);
   entry.request_id = request.id;
   if (request.server != nullptr) entry.upstream = request.server->server().text;

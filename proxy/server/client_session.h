@@ -3,12 +3,11 @@
 // holds no buffer. Belongs to its worker, which destroys it after its coroutine has ended.
 
 #include <memory>
-#include <string>
 
-#include "common/base/ip_address.h"
 #include "proxy/http/exchange_facts.h"
-#include "proxy/server/intrusive_list.h"
+#include "proxy/server/client_info.h"
 #include "proxy/server/request.h"
+#include "proxy/server/session.h"
 #include "proxy/server/stream.h"
 #include "proxy/server/task.h"
 #include "proxy/server/worker_context.h"
@@ -20,14 +19,14 @@ inline constexpr Duration kLingerMax = std::chrono::seconds(2);   // for a clien
 inline constexpr std::size_t kLingerBytesMax = 16 * 1024 * 1024;  // read and thrown away meanwhile
 inline constexpr int kStepsPerTurnMax = 16;                       // then others run: 1 MiB at most
 
-class ClientSession : public ListHook {
+class ClientSession final : public Session {
  public:
-  ClientSession(WorkerContext& worker, std::unique_ptr<Stream> client, const IpEndpoint& address);
-  ~ClientSession();
+  ClientSession(WorkerContext& worker, std::unique_ptr<Stream> client, ClientInfo info);
+  ~ClientSession() override;
 
-  void start();                    // runs up to its first wait
-  void wake() { waiter_.wake(); }  // the worker's mind changed: look again at what is waited for
-  bool is_idle() const { return request_ == nullptr; }
+  void start();  // runs up to its first wait
+  void wake() override { waiter_.wake(); }
+  bool is_idle() const override { return request_ == nullptr; }
 
  private:
   using State = Request::State;
@@ -76,8 +75,7 @@ class ClientSession : public ListHook {
   Waiter waiter_;
   std::unique_ptr<Request> request_;  // nullptr while idle
   TimePoint idle_since_;
-  IpEndpoint address_;
-  std::string address_text_, port_text_;
+  const ClientInfo info_;
   bool has_served_ = false;
   bool must_linger_ = false;
   Task task_;

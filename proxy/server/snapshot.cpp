@@ -74,10 +74,11 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
       Snapshot::Upstream& added = snapshot->upstreams.emplace_back();
       added.config = &upstream;
       added.site = site.name;
-      for (const IpEndpoint& endpoint : upstream.servers) {
-        auto found = known.find({site.name, upstream.name, endpoint});
-        added.servers.push_back(found != known.end() ? found->second
-                                                     : std::make_shared<Server>(upstream.name, endpoint, workers));
+      for (const UpstreamServer& server : upstream.servers) {
+        auto found = known.find({site.name, upstream.name, server.endpoint});
+        added.servers.push_back(found != known.end()
+                                    ? found->second
+                                    : std::make_shared<Server>(upstream.name, server.endpoint, workers));
       }
     }
 

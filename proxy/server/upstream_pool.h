@@ -28,6 +28,8 @@ struct Server {
   const std::string upstream;
   const IpEndpoint endpoint;
   const std::string text;
+  std::atomic<bool> is_up{true};         // as its health check says; true when there is none
+  std::atomic<bool> is_draining{false};  // the operator wants no new work for it
   std::vector<Slot> slots;
 };
 

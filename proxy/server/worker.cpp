@@ -56,7 +56,7 @@ void Worker::run() {
     if (context_.is_draining && context_.sessions.empty()) break;
   }
   acceptors_.clear();
-  while (ClientSession* session = context_.sessions.pop_front()) delete session;
+  while (Session* session = context_.sessions.pop_front()) delete session;
   is_finished_.store(true, std::memory_order_release);
   on_finished_();
 }
@@ -72,7 +72,7 @@ void Worker::tick() {
   }
 }
 
-void Worker::accept(UniqueFd fd, const IpEndpoint& client) {
+void Worker::accept(UniqueFd fd, const ClientInfo& client) {
   try {
     std::unique_ptr<TcpStream> stream = TcpStream::accepted(reactor_, std::move(fd));
     if (stream == nullptr) {
@@ -88,7 +88,7 @@ void Worker::accept(UniqueFd fd, const IpEndpoint& client) {
 }
 
 void Worker::destroy_finished() {
-  for (ClientSession* session : context_.finished) delete session;
+  for (Session* session : context_.finished) delete session;
   context_.finished.clear();
 }
 
@@ -100,7 +100,9 @@ void Worker::listen(UniqueFd listener, const IpEndpoint& endpoint) {
     acceptors_.push_back(std::make_unique<Acceptor>(
         reactor_, std::move(*shared), endpoint, context_.counters.accept,
         [this] { return context_.session_count < context_.current().snapshot->connections_per_worker; },
-        [this](UniqueFd fd, const IpEndpoint& client) { accept(std::move(fd), client); }));
+        [this, endpoint](UniqueFd fd, const IpEndpoint& client) {
+          accept(std::move(fd), {client, endpoint});
+        }));
   });
 }
 

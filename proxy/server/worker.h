@@ -11,6 +11,7 @@
 
 #include "common/runtime/unique_fd.h"
 #include "proxy/server/acceptor.h"
+#include "proxy/server/client_info.h"
 #include "proxy/server/reactor.h"
 #include "proxy/server/worker_context.h"
 
@@ -45,7 +46,7 @@ class Worker {
  private:
   void run();
   void tick();
-  void accept(UniqueFd fd, const IpEndpoint& client);
+  void accept(UniqueFd fd, const ClientInfo& client);
   void destroy_finished();
 
   Settings settings_;

@@ -1,14 +1,13 @@
 #include "proxy/server/worker_context.h"
 
 #include "proxy/http/date.h"
-#include "proxy/server/client_session.h"
 
 namespace vipair::proxy {
 
 void WorkerContext::begin_drain() {
   announces_close = is_draining = true;
   draining_since = scheduler.now();
-  sessions.for_each([](ClientSession& session) { session.wake(); });
+  sessions.for_each([](Session& session) { session.wake(); });
 }
 
 void WorkerContext::use(std::shared_ptr<const Snapshot> snapshot) {

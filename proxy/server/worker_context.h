@@ -19,12 +19,11 @@
 #include "proxy/server/intrusive_list.h"
 #include "proxy/server/request.h"
 #include "proxy/server/scheduler.h"
+#include "proxy/server/session.h"
 #include "proxy/server/snapshot.h"
 #include "proxy/server/upstream_pool.h"
 
 namespace vipair::proxy {
-
-class ClientSession;
 
 struct WorkerContext {
   WorkerContext(Scheduler& worker_scheduler, std::size_t worker_index, Connector worker_connector,
@@ -45,9 +44,9 @@ struct WorkerContext {
   AccessLogWriter* access_log = nullptr;  // may be absent
   log::RateLimit log_limit{20, std::chrono::seconds(10)};
 
-  IntrusiveList<ClientSession> sessions;
+  IntrusiveList<Session> sessions;
   std::size_t session_count = 0;
-  std::vector<ClientSession*> finished;  // destroyed at the end of the turn
+  std::vector<Session*> finished;  // destroyed at the end of the turn
 
   bool announces_close = false;  // every response says Connection: close
   bool is_draining = false;      // idle connections go soon

@@ -19,7 +19,8 @@ Config simple_config(std::size_t servers) {
   Upstream upstream;
   upstream.name = "app";
   for (std::size_t i = 1; i <= servers; ++i) {
-    upstream.servers.push_back(*IpEndpoint::parse("10.0.0." + std::to_string(i) + ":80"));
+    const std::string address = "10.0.0." + std::to_string(i) + ":80";
+    upstream.servers.push_back({address, *IpEndpoint::parse(address)});
   }
   upstream.connect_timeout = config.timeouts.connect;
   upstream.response_head_timeout = config.timeouts.response_head;
@@ -62,14 +63,15 @@ Conversation::Conversation(Config config)
 }
 
 Conversation::~Conversation() {
-  while (ClientSession* session = context_.sessions.pop_front()) delete session;
+  while (Session* session = context_.sessions.pop_front()) delete session;
 }
 
 std::shared_ptr<Wire> Conversation::connect(const char* address) {
   auto wire = std::make_shared<Wire>();
   auto stream = std::make_unique<MemoryStream>(wire);
   wire->accept();
-  auto session = std::make_unique<ClientSession>(context_, std::move(stream), *IpEndpoint::parse(address));
+  auto session = std::make_unique<ClientSession>(
+      context_, std::move(stream), ClientInfo(*IpEndpoint::parse(address), *IpEndpoint::parse("192.0.2.100:80")));
   context_.sessions.push_back(*session);
   session.release()->start();
   clients_.push_back(wire);
@@ -84,7 +86,7 @@ void Conversation::turn() {
   }
   scheduler_.advance(now_);
   scheduler_.run();
-  for (ClientSession* session : context_.finished) delete session;
+  for (Session* session : context_.finished) delete session;
   context_.finished.clear();
 }
 
@@ -120,9 +122,9 @@ void Conversation::reload(Config config) {
   context_.use(snapshot_);
 }
 
-ClientSession& Conversation::session() {
-  ClientSession* first = nullptr;
-  context_.sessions.for_each([&](ClientSession& each) { first = first == nullptr ? &each : first; });
+Session& Conversation::session() {
+  Session* first = nullptr;
+  context_.sessions.for_each([&](Session& each) { first = first == nullptr ? &each : first; });
   VIPAIR_ASSERT(first != nullptr, "the session has ended");
   return *first;
 }

@@ -49,7 +49,7 @@ class Conversation {
   void use_pieces(std::function<std::size_t()> next_size) { next_size_ = std::move(next_size); }
 
   WorkerContext& worker() { return context_; }
-  ClientSession& session();  // of the first client, while it lives
+  Session& session();  // of the first client, while it lives
   void reload(Config config);
   void drain();
   std::size_t sessions() const { return context_.session_count; }

@@ -578,7 +578,7 @@ TEST(ClientSession, ARequestOutlivesItsServersConfiguration) {
   Conversation talk(simple_config(2));
   talk.client_sends(kGet);
   Config config = simple_config(1);
-  config.sites[0].upstreams[0].servers = {*IpEndpoint::parse("10.9.9.9:80")};
+  config.sites[0].upstreams[0].servers = {{"10.9.9.9:80", *IpEndpoint::parse("10.9.9.9:80")}};
   talk.reload(config);
   talk.origin_sends(kOk);
   EXPECT_THAT(talk.client_gets(), EndsWith("ok"));

@@ -27,7 +27,7 @@ struct Fixture {
   explicit Fixture(std::size_t connections = 1000) {
     Config config = testing::simple_config();
     config.limits.connections = connections;
-    config.sites[0].upstreams[0].servers = {*IpEndpoint::parse(origin.address())};
+    config.sites[0].upstreams[0].servers = {{origin.address(), *IpEndpoint::parse(origin.address())}};
     snapshot = make_snapshot(config, 1, nullptr);
     worker = std::make_unique<Worker>(Worker::Settings{}, snapshot, [this] { is_finished = true; });
     UniqueFd listener = open_listener(*IpEndpoint::parse("127.0.0.1:0")).value();

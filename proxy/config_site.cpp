@@ -1,0 +1,190 @@
+#include "proxy/config_site.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "proxy/config_reader.h"
+#include "proxy/http/chars.h"
+#include "proxy/http/host.h"
+#include "proxy/http/message.h"
+#include "proxy/http/target.h"
+
+namespace vipair::proxy {
+namespace {
+
+// A host pattern in the form that requests are compared with, or what is wrong with it.
+Expected<std::string, std::string> parse_host_pattern(std::string_view text) {
+  auto wrong = [&](std::string_view why) { return Unexpected{in_quotes(text) + " " + std::string(why)}; };
+  if (text == "*") return std::string(text);
+  bool is_wildcard = text.substr(0, 2) == "*.";
+  std::string_view name = is_wildcard ? text.substr(2) : text;
+  if (name.find('*') != std::string_view::npos)
+    return wrong("has a * elsewhere, expected \"*.\" in front of a name, or \"*\" alone for the default site");
+  if (std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7e; }))
+    return wrong("is not ASCII, expected the name's xn-- form");
+  auto authority = http::Authority::parse(name);
+  if (!authority) return wrong("is not a host name");
+  if (authority->host().size() != name.size() && name.front() != '[')
+    return wrong("has a port or ends in a dot, expected the name alone");
+  if (name.front() == '[' && name.back() != ']') return wrong("has a port, expected the address alone");
+  std::string host(authority->host());
+  bool is_address = name.front() == '[' || IpAddress::parse(host);
+  if (is_wildcard && is_address) return wrong("is a wildcard of an address, expected one of a name");
+  return is_wildcard ? "*." + host : host;
+}
+
+// Requests are matched by the canonical form of their path: a route in another form would never be taken.
+std::optional<std::string> wrong_with_path(const std::string& path) {
+  if (path.empty() || path.front() != '/') return in_quotes(path) + " does not start with \"/\"";
+  if (path.find_first_of("?#") != std::string::npos)
+    return in_quotes(path) + " has a query or a fragment: routes match the path alone";
+  bool is_target = std::all_of(path.begin(), path.end(), http::is_target_char);
+  http::RequestHead head;
+  head.path_and_query = {0, static_cast<std::uint32_t>(path.size())};
+  http::Buffer scratch;
+  auto target = http::canonical_target(head, path.data(), scratch);
+  if (!is_target || !target)
+    return in_quotes(path) + " is not a path of a URL, expected for example \"/caf%C3%A9\"";
+  if (target->path != path)
+    return in_quotes(path) + " is never asked for, expected its canonical form " + in_quotes(target->path);
+  return std::nullopt;
+}
+
+class SiteReader {
+ public:
+  explicit SiteReader(SiteContext& context) : context_(context) {}
+
+  Site read(ConfigGroup& group) {
+    Site site;
+    site.file = group.file();
+    site.line = group.line();
+    read_hosts(group, site);
+    if (auto https = group.choice("https", {"off", "redirect", "both", "only"}); https && *https != 0)
+      group.error("https", std::string(kUnsupported) + ", expected \"off\"");
+    refuse_unsupported(group, {"certificate", "cache"});
+    site.request_body_max = context_.limits.request_body;
+    if (auto limits = group.group("limits")) {
+      read_body_limit(*limits, site.request_body_max);
+      limits->finish();
+    }
+    HeaderRules request_headers =
+        merge(context_.request_headers, read_header_rules(group, "request_headers", Direction::request));
+    site.response_headers =
+        merge(context_.response_headers, read_header_rules(group, "response_headers", Direction::response));
+    read_upstreams(group, site);
+    read_routes(group, site, request_headers);
+    group.finish();
+    return site;
+  }
+
+ private:
+  void read_hosts(ConfigGroup& group, Site& site) {
+    if (!group.require("hosts")) return;
+    auto texts = group.texts("hosts");
+    if (texts.empty()) group.error("hosts", "is empty, expected host names, or \"*\" for the default site");
+    if (!check_count(group, "hosts", texts.size(), kHostsPerSiteMax)) return;
+    for (const ConfigText& text : texts) {
+      auto host = parse_host_pattern(text.value);
+      if (!host) {
+        group.error(text, host.error());
+        continue;
+      }
+      auto [other, is_new] = context_.hosts.emplace(*host, text);
+      if (!is_new) {
+        group.error(text, in_quotes(*host) + " is served already, at " + place(other->second));
+        continue;
+      }
+      site.hosts.push_back(*host);
+    }
+    if (!site.hosts.empty()) site.name = site.hosts.front();
+  }
+
+  void read_upstreams(ConfigGroup& site_group, Site& site) {
+    upstream_names_.clear();
+    if (!site_group.require("upstreams")) return;
+    auto groups = site_group.groups("upstreams");
+    if (!check_count(site_group, "upstreams", groups.size(), kUpstreamsPerSiteMax)) return;
+    for (ConfigGroup& group : groups) {
+      Upstream upstream;
+      if (auto name = group.require("name") ? group.text("name") : std::nullopt) {
+        upstream.name = name->value;
+        auto [other, is_new] = upstream_names_.emplace(name->value, Named{*name, site.upstreams.size()});
+        if (!is_name(name->value)) {
+          group.error(*name, in_quotes(name->value) + " is not a name, expected 1 to " + std::to_string(kNameMax) +
+                                 " letters, digits, \"-\", \"_\" and \".\"");
+        } else if (!is_new) {
+          group.error(*name, in_quotes(name->value) + " is defined already, at " + place(other->second.text));
+        }
+      }
+      read_upstream(group, context_.timeouts, upstream);
+      group.finish();
+      site.upstreams.push_back(std::move(upstream));
+    }
+  }
+
+  void read_routes(ConfigGroup& site_group, Site& site, const HeaderRules& request_headers) {
+    if (!site_group.require("routes")) return;
+    auto groups = site_group.groups("routes");
+    if (groups.empty())
+      site_group.error("routes", "is empty, expected at least one { path = \"/\"; upstream = \"…\"; }");
+    if (!check_count(site_group, "routes", groups.size(), kRoutesPerSiteMax)) return;
+    std::map<std::pair<std::size_t, std::string>, ConfigText> seen;
+    for (ConfigGroup& group : groups) {
+      Route route;
+      auto path = group.require("path") ? group.text("path") : std::nullopt;
+      auto match = group.choice("match", {"prefix", "exact", "regex"});
+      if (match && *match > 1) {
+        group.error("match", std::string(kUnsupported) + ", expected \"prefix\" or \"exact\"");
+      } else if (match) {
+        route.match = static_cast<PathMatch>(*match);
+      }
+      if (path) {
+        if (auto wrong = wrong_with_path(path->value)) group.error(*path, *wrong);
+        auto [other, is_new] = seen.emplace(std::pair(match.value_or(0), path->value), *path);
+        if (!is_new) group.error(*path, in_quotes(path->value) + " is routed already, at " + place(other->second));
+        route.path = path->value;
+      }
+      if (auto name = group.require("upstream") ? group.text("upstream") : std::nullopt) {
+        auto found = upstream_names_.find(name->value);
+        if (found != upstream_names_.end()) {
+          route.upstream = found->second.index;
+        } else {
+          group.error(*name, "this site has no upstream " + in_quotes(name->value) + ", " + known_upstreams());
+        }
+      }
+      route.request_headers =
+          merge(request_headers, read_header_rules(group, "request_headers", Direction::request));
+      route.response_headers =
+          merge(site.response_headers, read_header_rules(group, "response_headers", Direction::response));
+      group.finish();
+      site.routes.push_back(std::move(route));
+    }
+  }
+
+  std::string known_upstreams() const {
+    if (upstream_names_.empty()) return "it has none";
+    std::string text = "expected ";
+    constexpr std::size_t kNamed = 5;
+    std::size_t count = 0;
+    for (const auto& [name, upstream] : upstream_names_) {
+      if (count == kNamed) return text + " or another of its " + std::to_string(upstream_names_.size());
+      text += (count++ ? ", " : "") + in_quotes(name);
+    }
+    return text;
+  }
+
+  struct Named {
+    ConfigText text;
+    std::size_t index;
+  };
+
+  SiteContext& context_;
+  std::map<std::string, Named> upstream_names_;
+};
+
+}  // namespace
+
+Site read_site(ConfigGroup& group, SiteContext& context) { return SiteReader(context).read(group); }
+
+}  // namespace vipair::proxy

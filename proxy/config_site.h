@@ -1,0 +1,56 @@
+#pragma once
+// site = { … }: the hosts it answers for, its upstreams, and which path goes to which of them.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/runtime/config_file.h"
+#include "proxy/config_headers.h"
+#include "proxy/config_limits.h"
+#include "proxy/config_upstream.h"
+
+namespace vipair::proxy {
+
+inline constexpr std::size_t kHostsPerSiteMax = 10000;
+inline constexpr std::size_t kUpstreamsPerSiteMax = 1000;
+inline constexpr std::size_t kRoutesPerSiteMax = 10000;
+
+enum class PathMatch : std::uint8_t { prefix, exact };
+
+struct Route {
+  std::string path;  // canonical (proxy/http/target.h)
+  PathMatch match = PathMatch::prefix;
+  std::size_t upstream = 0;     // index into Site::upstreams
+  HeaderRules request_headers;  // all levels: proxy, site, route
+  HeaderRules response_headers;
+  friend bool operator==(const Route&, const Route&) = default;
+};
+
+struct Site {
+  std::string name;  // the first of its hosts
+  std::vector<std::string>
+      hosts;  // lower case; "a.example", "*.example" or "*" (the default site); never in two sites
+  std::vector<Upstream> upstreams;
+  std::vector<Route> routes;                    // in the file's order; (match, path) is unique
+  std::uint64_t request_body_max = kUnlimited;  // bytes
+  HeaderRules response_headers;                 // proxy and site, for what no route answers
+  std::string file;                             // where it stands, for status and log
+  int line = 0;
+  friend bool operator==(const Site&, const Site&) = default;
+};
+
+// What a site inherits, and what must be unique over all of them.
+struct SiteContext {
+  const Limits& limits;
+  const Timeouts& timeouts;
+  const HeaderRules& request_headers;
+  const HeaderRules& response_headers;
+  std::map<std::string, ConfigText> hosts;  // of all sites so far, and where each stands
+};
+
+Site read_site(ConfigGroup& group, SiteContext& context);
+
+}  // namespace vipair::proxy

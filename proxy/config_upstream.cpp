@@ -1,0 +1,84 @@
+#include "proxy/config_upstream.h"
+
+#include <map>
+#include <optional>
+
+#include "proxy/config_reader.h"
+
+namespace vipair::proxy {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+std::optional<IpEndpoint> read_server(ConfigGroup& group, const ConfigText& text) {
+  auto endpoint = IpEndpoint::parse(text.value);
+  if (!endpoint) {
+    std::size_t colon = text.value.rfind(':');
+    std::string_view host = std::string_view(text.value).substr(0, colon);
+    if (colon != std::string::npos && consists_of(host, "-._") &&
+        host.find_first_not_of("0123456789.") != std::string_view::npos) {
+      group.error(text, in_quotes(text.value) + ": resolving names is " + std::string(kUnsupported) +
+                            ", expected an IP address with a port");
+      return std::nullopt;
+    }
+  } else if (endpoint->address.is_unspecified()) {
+    group.error(text, in_quotes(text.value) + " is not the address of a server");
+    return std::nullopt;
+  }
+  return read_endpoint(group, text, "10.0.0.11:8080");
+}
+
+// Strings, or groups for servers that say more than their address.
+void read_servers(ConfigGroup& group, Upstream& upstream) {
+  if (!group.require("servers")) return;
+  std::map<IpEndpoint, ConfigText> seen;
+  auto add = [&](ConfigGroup& where, const ConfigText& text) {
+    auto endpoint = read_server(where, text);
+    if (!endpoint) return;
+    if (auto [other, is_new] = seen.emplace(*endpoint, text); !is_new) {
+      where.error(text, in_quotes(text.value) + " is a server already, at " + place(other->second));
+      return;
+    }
+    upstream.servers.push_back({text.value, *endpoint});
+  };
+  if (group.is_text_list("servers")) {
+    auto texts = group.texts("servers");
+    if (texts.empty()) group.error("servers", "is empty, expected at least one \"10.0.0.11:8080\"");
+    if (!check_count(group, "servers", texts.size(), kServersPerUpstreamMax)) return;
+    for (const ConfigText& text : texts) add(group, text);
+    return;
+  }
+  auto servers = group.groups("servers");
+  if (!check_count(group, "servers", servers.size(), kServersPerUpstreamMax)) return;
+  for (ConfigGroup& server : servers) {
+    if (auto text = server.require("address") ? server.text("address") : std::nullopt) add(server, *text);
+    refuse_unsupported(server, {"weight", "backup", "max_connections"});
+    server.finish();
+  }
+}
+
+}  // namespace
+
+void read_upstream(ConfigGroup& group, const Timeouts& timeouts, Upstream& upstream) {
+  read_servers(group, upstream);
+  if (auto balance = group.choice("balance", {"round_robin", "least_connections", "random", "hash"});
+      balance && *balance != 0)
+    group.error("balance", std::string(kUnsupported) + ", expected \"round_robin\"");
+  refuse_unsupported(group, {"sticky", "health"});
+  upstream.connect_timeout = timeouts.connect;
+  upstream.response_head_timeout = timeouts.response_head;
+  if (auto own = group.group("timeouts")) {
+    assign(upstream.connect_timeout, own->duration("connect", 10ms, 1h));
+    assign(upstream.response_head_timeout, own->duration("response_head", 10ms, 24h));
+    own->finish();
+  }
+  if (auto keep_alive = group.group("keep_alive")) {
+    assign(upstream.idle_connections, keep_alive->integer("idle_connections", 0, 100'000));
+    assign(upstream.idle_timeout, keep_alive->duration("idle_timeout", 10ms, 24h));
+    keep_alive->finish();
+  }
+  assign(upstream.avoid_failed, group.duration("avoid_failed", 0s, 1h));
+}
+
+}  // namespace vipair::proxy

@@ -1,0 +1,25 @@
+#pragma once
+// What is known of a client's connection before its first request.
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/ip_address.h"
+
+namespace vipair::proxy {
+
+struct ClientInfo {
+  ClientInfo(const IpEndpoint& client, const IpEndpoint& listener)
+      : address(client),
+        address_text(client.address.to_string()),
+        port_text(std::to_string(client.port)),
+        listening(listener) {}
+
+  IpEndpoint address;  // the client's
+  std::string address_text, port_text;
+  IpEndpoint listening;  // the listener's, as configured
+  bool is_tls = false;
+  std::uint8_t http_version = 1;  // 2: what the session reads is one stream of an HTTP/2 connection
+};
+
+}  // namespace vipair::proxy

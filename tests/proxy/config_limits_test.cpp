@@ -1,0 +1,33 @@
+#include "proxy/config_limits.h"
+
+#include "tests/proxy/config_text.h"
+
+namespace vipair::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Mistake kMistakes[] = {
+    {"too_many_fields", "limits = { request_fields = 101; };", nullptr, "limits.request_fields",
+     "expected 1 to 100"},
+    {"head_over_maximum", "limits = { request_head = \"2MiB\"; };", nullptr, "limits.request_head", "out of range"},
+    {"target_over_head", "limits = { request_head = \"8KiB\"; request_target = \"9KiB\"; };", nullptr,
+     "limits.request_target", "do not fit into request_head, 8192 bytes"},
+    {"size_without_unit", "limits = { request_body = \"100\"; };", nullptr, "limits.request_body", "is not a size"},
+    {"size_as_number", "limits = { request_body = 100; };", nullptr, "limits.request_body",
+     "found the integer 100"},
+    {"timeout_zero", "timeouts = { connect = \"0s\"; };", nullptr, "timeouts.connect", "out of range"},
+    {"unknown_limit", "limits = { request_heads = \"1KiB\"; };", nullptr, "limits.request_heads",
+     "did you mean \"request_head\"?"},
+};
+
+EXPECT_MISTAKES(LimitsConfigMistake, kMistakes);
+
+TEST(LimitsConfig, SmallHeadLimitBoundsTheTargetToo) {
+  auto config = parse(kListeners + "limits = { request_head = \"8KiB\"; };\n");
+  ASSERT_TRUE(config) << first_error(config);
+  EXPECT_EQ(config->limits.request_target, 8192u);
+}
+
+}  // namespace
+}  // namespace vipair::proxy

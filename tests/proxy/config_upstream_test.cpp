@@ -1,0 +1,62 @@
+#include "proxy/config_upstream.h"
+
+#include "tests/proxy/config_text.h"
+
+namespace vipair::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Mistake kMistakes[] = {
+    {"sticky", "", WITH_UPSTREAM("sticky = { };"), "site.upstreams[0].sticky", "not supported by this version"},
+    {"health", "", WITH_UPSTREAM("health = { };"), "site.upstreams[0].health", "not supported by this version"},
+    {"balance", "", WITH_UPSTREAM("balance = \"hash\";"), "site.upstreams[0].balance",
+     "not supported by this version"},
+    {"weight", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; weight = 2; } )"),
+     "site.upstreams[0].servers[0].weight", "not supported by this version"},
+    {"backup", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; backup = true; } )"),
+     "site.upstreams[0].servers[0].backup", "not supported by this version"},
+    {"max_connections", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; max_connections = 2; } )"),
+     "site.upstreams[0].servers[0].max_connections", "not supported by this version"},
+    {"no_upstreams", "", "site = { hosts = [ \"a.example\" ]; routes = ( ); upstreams = ( ); };", "site.routes",
+     "is empty"},
+    {"unnamed_upstream", "", SITE(HOSTS, UPSTREAM ", { servers = [ \"10.0.0.2:80\" ]; }", ROUTE, ""),
+     "site.upstreams[1].name", "is missing"},
+    {"bad_upstream_name", "",
+     SITE(HOSTS, UPSTREAM ", { name = \"a b\"; servers = [ \"10.0.0.2:80\" ]; }", ROUTE, ""),
+     "site.upstreams[1].name", "is not a name"},
+    {"upstream_twice", "", SITE(HOSTS, UPSTREAM ", " UPSTREAM, ROUTE, ""), "site.upstreams[1].name",
+     "is defined already, at /etc/vipair/proxy.conf:"},
+    {"no_server", "", WITH_SERVERS("[ ]"), "site.upstreams[0].servers", "is empty"},
+    {"missing_servers", "", SITE(HOSTS, "{ name = \"u\"; }", ROUTE, ""), "site.upstreams[0].servers", "is missing"},
+    {"server_without_port", "", WITH_SERVERS("[ \"10.0.0.1\" ]"), "site.upstreams[0].servers[0]",
+     "is not an address with a port"},
+    {"server_port_zero", "", WITH_SERVERS("[ \"10.0.0.1:0\" ]"), "site.upstreams[0].servers[0]", "has port 0"},
+    {"server_by_name", "", WITH_SERVERS("[ \"app.internal:80\" ]"), "site.upstreams[0].servers[0]",
+     "resolving names is not supported by this version"},
+    {"unspecified_server", "", WITH_SERVERS("[ \"0.0.0.0:80\" ]"), "site.upstreams[0].servers[0]",
+     "is not the address of a server"},
+    {"multicast_server", "", WITH_SERVERS("[ \"224.0.0.18:80\" ]"), "site.upstreams[0].servers[0]",
+     "is a multicast address"},
+    {"link_local_server", "", WITH_SERVERS("[ \"[fe80::1]:80\" ]"), "site.upstreams[0].servers[0]",
+     "means another host on every interface"},
+    {"server_twice", "", WITH_SERVERS("[ \"10.0.0.1:80\", \"10.0.0.1:80\" ]"), "site.upstreams[0].servers[1]",
+     "is a server already"},
+    {"server_without_address", "", WITH_SERVERS("( { } )"), "site.upstreams[0].servers[0].address", "is missing"},
+    {"unknown_server_setting", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; wait = 1; } )"),
+     "site.upstreams[0].servers[0].wait", "is not a known setting"},
+    {"idle_connections", "", WITH_UPSTREAM("keep_alive = { idle_connections = -1; };"),
+     "site.upstreams[0].keep_alive.idle_connections", "out of range"},
+};
+
+EXPECT_MISTAKES(UpstreamConfigMistake, kMistakes);
+
+TEST(UpstreamConfig, SameUpstreamNameInTwoSitesIsTwoUpstreams) {
+  auto config = parse(kListeners, kSite + R"(sites = ( { hosts = [ "other.example" ];
+    upstreams = ( { name = "blog"; servers = [ "10.0.0.12:80" ]; } ); routes = ( { path = "/"; upstream = "blog"; } ); } );)");
+  ASSERT_TRUE(config) << first_error(config);
+  EXPECT_EQ(config->sites.size(), 2u);
+}
+
+}  // namespace
+}  // namespace vipair::proxy
