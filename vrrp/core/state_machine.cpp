@@ -51,6 +51,25 @@ Transition start(const Parameters& parameters, TimePoint now) {
   return {next, {}, Reason::startup};
 }
 
+// Pair mode: the Active resigned when this node could not take its place, since a check was down or its proxy stood
+// still. It need not wait for somebody who has said that he goes; only as long as the next one would be silent.
+Transition start(const Parameters& parameters, const Initialize& state, TimePoint now) {
+  Transition transition = start(parameters, now);
+  const Duration patience = own_active_down_interval(parameters, parameters.advertisement_interval);
+  auto* next = std::get_if<Backup>(&transition.next);
+  if (next != nullptr && state.resigned_at && now <= *state.resigned_at + patience) {
+    next->active_down_at =
+        now + parameters.advertisement_interval + own_skew_time(parameters, parameters.advertisement_interval);
+  }
+  return transition;
+}
+
+Transition on_advert(const Parameters& parameters, const AdvertReceived& advert, TimePoint now) {
+  Initialize next;
+  if (parameters.is_pair && advert.priority == kPriorityResigned) next.resigned_at = now;
+  return {next, {}, Reason::none};
+}
+
 // ---- section 6.4.2: Backup ----
 
 bool may_preempt(const Parameters& parameters, const Backup& state, TimePoint now) {
@@ -272,7 +291,11 @@ Transition step(const Parameters& parameters, const State& state, const Event& e
   const Transition stay{state, {}, Reason::none};
   return std::visit(
       overloaded{
-          [&](const Initialize&, const Startup&) { return start(parameters, now); },
+          [&](const Initialize& initialize, const Startup&) { return start(parameters, initialize, now); },
+          [&](const Initialize&, const AdvertReceived& advert) { return on_advert(parameters, advert, now); },
+          [&](const Initialize&, const AdvertUnverified&) -> Transition {
+            return {Initialize{}, {}, Reason::none};  // somebody is there
+          },
 
           [&](const Backup&, const Shutdown&) -> Transition {
             return {Initialize{}, {}, Reason::shutdown};

@@ -30,6 +30,9 @@ struct AnnouncementSchedule {
 };
 
 struct Initialize {
+  // Pair mode: when the Active resigned, if it did while this node could not take its place and nobody was heard
+  // since.
+  std::optional<TimePoint> resigned_at;
   friend bool operator==(const Initialize&, const Initialize&) = default;
 };
 inline constexpr TimePoint kNever = TimePoint::max();

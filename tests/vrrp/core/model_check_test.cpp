@@ -65,7 +65,11 @@ void normalize(World& world, TimePoint now) {
   const Duration by = now - kNow;
   for (Node& node : world.nodes) {
     std::visit(overloaded{
-                   [](Initialize&) {},
+                   [&](Initialize& initialize) {
+                     if (!initialize.resigned_at) return;
+                     shift(*initialize.resigned_at, by);
+                     if (*initialize.resigned_at < kNow - 1s) initialize.resigned_at.reset();  // long forgotten
+                   },
                    [&](Backup& backup) {
                      shift(backup.active_down_at, by);
                      if (backup.preempt_at != kNever) shift(backup.preempt_at, by);
@@ -95,7 +99,9 @@ std::string key_of(const World& world) {
     key.push_back(static_cast<char>(node.state.index() << 4 | (node.is_wanted ? 1 : 0) | (node.holds ? 2 : 0)));
     key.push_back(static_cast<char>(node.variant));
     std::visit(overloaded{
-                   [](const Initialize&) {},
+                   [&](const Initialize& initialize) {
+                     if (initialize.resigned_at) put(*initialize.resigned_at);
+                   },
                    [&](const Backup& backup) {
                      put(backup.active_down_at);
                      put(backup.preempt_at);

@@ -102,9 +102,27 @@ TEST(StateMachine, InitializeIgnoresEverythingButStartup) {
   for (const Event& event :
        std::vector<Event>{Shutdown{}, TimeReached{}, advert(0), advert(255), AdvertUnverified{},
                           ParametersChanged{true}, ClaimFailed{}, AddressLost{}}) {
-    const Transition t = step(pair(255), Initialize{}, event, kNow);
+    const Transition t = step(rfc(255), Initialize{}, event, kNow);
     EXPECT_EQ(t.next, State(Initialize{}));
     EXPECT_THAT(t.actions, IsEmpty());
+  }
+}
+
+TEST(StateMachine, WhoCouldNotAnswerAResignationNeedNotWaitForTheActiveThatWent) {
+  Parameters parameters = pair();
+  parameters.join_hold = 1s;
+  const State heard = step(parameters, Initialize{}, advert(0), kNow).next;
+  const Transition t = step(parameters, heard, Startup{}, kNow + 250ms);
+  EXPECT_EQ(next_as<Backup>(t).active_down_at, kNow + 250ms + kInterval + skew_time(100, kInterval, 3));
+}
+
+TEST(StateMachine, AResignationIsForgottenWhenSomebodyIsHeardOrTimePasses) {
+  const State heard = step(pair(), Initialize{}, advert(0), kNow).next;
+  const Transition late = step(pair(), heard, Startup{}, kNow + 1s);
+  EXPECT_EQ(next_as<Backup>(late).active_down_at, kNow + 1s + active_down_interval(100, kInterval));
+  for (const Event& event : std::vector<Event>{advert(50), AdvertUnverified{}}) {
+    const State forgotten = step(pair(), heard, event, kNow + 1ms).next;
+    EXPECT_EQ(forgotten, State(Initialize{}));
   }
 }
 
