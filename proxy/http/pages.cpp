@@ -5,8 +5,18 @@ namespace {
 
 std::string_view explanation(int status) {
   switch (status) {
+    case 301:
+    case 302:
+    case 303:
+    case 307:
+    case 308:
+      return "What was asked for is at another address.";
     case 400:
       return "The request could not be understood. It breaks a rule of HTTP.";
+    case 401:
+      return "A user name and a password are needed here.";
+    case 403:
+      return "This client may not come in here.";
     case 404:
       return "There is nothing at this address.";
     case 405:
@@ -96,14 +106,38 @@ std::string_view reason_phrase(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 303:
+      return "See Other";
+    case 304:
+      return "Not Modified";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
       return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 410:
+      return "Gone";
     case 413:
       return "Content Too Large";
     case 414:
@@ -156,13 +190,31 @@ void error_page(Buffer& out, int status, const PageContext& context) {
   append_head(out, status, context);
   if (status == 405) {
     out.append("Allow: ");
-    out.append(kAllowedMethods);
+    out.append(context.allow);
     out.append("\r\n");
   }
   out.append("Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: ");
   out.append_number(page.size());
   out.append("\r\n\r\n");
   if (!context.is_head) out.append(page.view());
+}
+
+void fixed_answer(Buffer& out, int status, const PageContext& context, std::string_view content_type,
+                  std::string_view content) {
+  append_head(out, status, context);
+  const bool has_content = status != 204 && status != 304;
+  if (has_content && !content.empty()) {
+    out.append("Content-Type: ");
+    out.append(content_type);
+    out.append("\r\n");
+  }
+  if (has_content) {
+    out.append("Content-Length: ");
+    out.append_number(content.size());
+    out.append("\r\n");
+  }
+  out.append("\r\n");
+  if (has_content && !context.is_head) out.append(content);
 }
 
 void options_answer(Buffer& out, const PageContext& context) {

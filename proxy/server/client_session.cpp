@@ -7,8 +7,9 @@
 
 #include "proxy/http/body.h"
 #include "proxy/http/forwarding.h"
-#include "proxy/http/pages.h"
 #include "proxy/http/persistence.h"
+#include "proxy/server/admission.h"
+#include "proxy/server/answer.h"
 
 namespace vipair::proxy {
 
@@ -189,7 +190,7 @@ void ClientSession::parse_head() {
       return;
     case http::ParseStatus::error:
       worker_.counters.refused[static_cast<std::size_t>(parsed.error)].add();
-      answer(http::status_for(parsed.error));
+      answer({http::status_for(parsed.error)});
       return;
     case http::ParseStatus::complete:
       request_->head_bytes = exchange.head_in.data();
@@ -208,56 +209,11 @@ void ClientSession::on_head_timeout() {
 }
 
 void ClientSession::route_request() {
-  Request& request = *request_;
-  Exchange& exchange = request.exchange;
-  const http::RequestHead& head = exchange.request;
-  const Snapshot& snapshot = *request.local->snapshot;
-  request.client_is_trusted = !snapshot.config.trusted_proxies.empty() && snapshot.trusts(info_.address.address);
-  request.id = http::request_id_for(head, request.head_bytes, request.client_is_trusted,
-                                    worker_.request_ids.next(request.id_bytes));
-  request.client_persists = http::connection_persists(head);
-  const http::BodyFraming framing = http::body_framing(head);
-
-  auto target = http::canonical_target(head, request.head_bytes, request.path_scratch);
-  if (!target) worker_.counters.bad_targets[static_cast<std::size_t>(target.error())].add();
-  if (target) request.target = *target;
-  const policy::Router::Match match =
-      target ? snapshot.router.match(head.host.host(), request.target.path) : policy::Router::Match{};
-  const Snapshot::Site* site = request.site = match.site ? &snapshot.sites[*match.site] : nullptr;
-  const std::uint64_t body_max =
-      site != nullptr ? site->config->request_body_max : snapshot.config.limits.request_body;
-  exchange.begin_request(framing, body_max, http::expects_continue(head, request.head_bytes));
-
-  if (policy::is_refused(head.method)) return answer(405);
-  if (!target) return answer(400);
-  if (http::max_forwards_exhausted(head, request.head_bytes)) return answer(200);
-  if (site == nullptr || !match.route) return answer(404);
-  if (framing.framing == http::Framing::content_length && framing.length > body_max) return answer(413);
-  request.route = &site->routes[*match.route];
-  request.upstream = &request.local->upstreams[request.route->upstream];
-  request.state = State::needs_upstream;
-}
-
-http::ExchangeFacts ClientSession::facts() const {
-  const Request& request = *request_;
-  http::ExchangeFacts facts;
-  facts.client_address = info_.address_text;
-  facts.client_port = info_.port_text;
-  facts.scheme = info_.is_tls ? "https" : "http";
-  if (request.head_bytes != nullptr) {
-    facts.host = request.exchange.request.host.host();
-    facts.method = request.exchange.request.method_name.in(request.head_bytes);
+  if (const std::optional<OwnAnswer> own = admit(worker_, info_, *request_)) {
+    answer(*own);
+  } else {
+    request_->state = State::needs_upstream;
   }
-  facts.path = request.target.path;
-  facts.query = request.target.query;
-  facts.node = config().node;
-  facts.request_id = request.id;
-  if (request.server != nullptr) {
-    facts.upstream = request.server->server().upstream;
-    facts.upstream_address = request.server->server().text;
-  }
-  facts.client_is_trusted = request.client_is_trusted;
-  return facts;
 }
 
 // ---- the upstream ----------------------------------------------------------------------------
@@ -419,7 +375,7 @@ void ClientSession::on_failure(const policy::ProxyError& error) {
     return;
   }
   const auto status = policy::status_for(error, exchange.response_has_begun());
-  if (status) return answer(*status);
+  if (status) return answer({*status});
   // Whatever the client has of a response must not look complete.
   if (exchange.response_has_begun()) request.must_abort = true;
   abandon();
@@ -432,48 +388,6 @@ void ClientSession::release_connection() {
 }
 
 // ---- an answer of our own --------------------------------------------------------------------
-
-void ClientSession::answer(int status) {
-  Request& request = *request_;
-  Exchange& exchange = request.exchange;
-  const bool has_head = request.head_bytes != nullptr;
-  // A request whose end was not seen cannot be followed by another. What follows a CONNECT may be meant for the
-  // tunnel that its sender hopes for.
-  const bool body_was_skipped =
-      has_head && exchange.request.method != http::Method::connect && exchange.skip_body();
-  request.client_persists =
-      body_was_skipped && request.client_persists && !worker_.announces_close && status != 408;
-  request.must_linger = !body_was_skipped;
-  request.status = status;
-  http::PageContext page;
-  page.is_head = has_head && exchange.request.method == http::Method::head;
-  page.minor_version = has_head ? exchange.request.minor_version : std::uint8_t{1};
-  page.closes = !request.client_persists;
-  page.date = worker_.date();
-  page.request_id = request.id.empty() ? worker_.request_ids.next(request.id_bytes) : request.id;
-  request.id = page.request_id;
-  exchange.client_head.clear();
-  if (status == 200) {
-    http::options_answer(exchange.client_head, page);
-  } else {
-    http::error_page(exchange.client_head, status, page);
-  }
-  // The operator's own fields, of the innermost level that this request reached, behind those of the page.
-  const Snapshot& snapshot = *request.local->snapshot;
-  const http::HeaderRules& rules = request.route != nullptr  ? request.route->response_headers
-                                   : request.site != nullptr ? request.site->response_headers
-                                                             : snapshot.response_headers;
-  request.page_fields.clear();
-  rules.append_fields(facts(), request.page_fields);
-  const std::string_view whole = exchange.client_head.view();
-  const std::size_t fields_end = whole.find("\r\n\r\n") + 2;
-  exchange.to_client.clear();
-  exchange.to_client.add(whole.substr(0, fields_end));
-  exchange.to_client.add(request.page_fields.view());
-  exchange.to_client.add(whole.substr(fields_end));
-  request.deadline = now() + config().timeouts.write_idle;
-  request.state = State::answering;
-}
 
 bool ClientSession::flush_answer() {
   Request& request = *request_;

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "proxy/http/exchange_facts.h"
+#include "proxy/server/answer.h"
 #include "proxy/server/client_info.h"
 #include "proxy/server/request.h"
 #include "proxy/server/session.h"
@@ -35,7 +35,7 @@ class ClientSession final : public Session {
   static void on_done(void* session);
   TimePoint now() const { return worker_.scheduler.now(); }
   const Config& config() const { return request_->local->snapshot->config; }
-  http::ExchangeFacts facts() const;
+  http::ExchangeFacts facts() const { return facts_of(*request_, info_); }
 
   // between requests
   bool has_input() const;
@@ -61,7 +61,7 @@ class ClientSession final : public Session {
   void release_connection();
 
   // an answer of our own
-  void answer(int status);
+  void answer(const OwnAnswer& own) { proxy::answer(worker_, info_, *request_, own); }
   bool flush_answer();
   void abandon();  // there is nobody to answer
 

@@ -7,6 +7,7 @@
 
 #include "proxy/http/head_parser.h"
 #include "proxy/http/target.h"
+#include "proxy/policy/refusal.h"
 #include "proxy/policy/retry.h"
 
 namespace vipair::proxy {
@@ -39,6 +40,7 @@ struct alignas(64) WorkerCounters {
   std::array<Counter, 6> responses;                // by first digit; 0: none was sent, the client went away
   std::array<Counter, http::kHeadErrors> refused;  // request heads by reason
   std::array<Counter, http::kTargetErrors> bad_targets;
+  std::array<Counter, policy::kRefusals> refusals;  // of requests by reason
   // exchanges and attempts that failed, by side, stage and cause
   std::array<std::array<std::array<Counter, kCauses>, kStages>, kSides> failed;
   Counter retries;

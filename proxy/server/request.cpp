@@ -8,6 +8,7 @@ void Request::reset() {
   head_seen = 0;
   head_bytes = nullptr;
   target = {};
+  answer_fields.clear();
   id = {};
   local = nullptr;
   site = nullptr;
@@ -21,6 +22,27 @@ void Request::reset() {
   status = 0;
   answer_bytes = 0;
   client_is_trusted = client_persists = must_abort = must_linger = false;
+}
+
+http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client) {
+  http::ExchangeFacts facts;
+  facts.client_address = client.address_text;
+  facts.client_port = client.port_text;
+  facts.scheme = client.is_tls ? "https" : "http";
+  if (request.head_bytes != nullptr) {
+    facts.host = request.exchange.request.host.host();
+    facts.method = request.exchange.request.method_name.in(request.head_bytes);
+  }
+  facts.path = request.target.path;
+  facts.query = request.target.query;
+  facts.node = request.local->snapshot->config.node;
+  facts.request_id = request.id;
+  if (request.server != nullptr) {
+    facts.upstream = request.server->server().upstream;
+    facts.upstream_address = request.server->server().text;
+  }
+  facts.client_is_trusted = request.client_is_trusted;
+  return facts;
 }
 
 std::unique_ptr<Request> RequestPool::take() {

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "proxy/http/buffer.h"
+#include "proxy/http/exchange_facts.h"
 #include "proxy/http/target.h"
+#include "proxy/server/client_info.h"
 #include "proxy/server/exchange.h"
 #include "proxy/server/request_id.h"
 #include "proxy/server/snapshot.h"
@@ -30,7 +32,7 @@ struct Request {
   const char* head_bytes = nullptr;  // what the request's slices refer to; nullptr: no head could be read
   http::Buffer path_scratch;
   http::Target target;
-  http::Buffer page_fields;  // of header rules, for an answer of our own
+  http::Buffer answer_fields;  // ready-made lines for an answer of our own
   RequestId id_bytes;
   std::string_view id;
 
@@ -54,6 +56,9 @@ struct Request {
 
   void reset();  // for the next request on the same connection, whose bytes may be here already
 };
+
+// For header rules and the fields that we add. Views into the request, its snapshot and `client`.
+http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client);
 
 // The requests of a worker that are not in use.
 class RequestPool {

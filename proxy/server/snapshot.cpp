@@ -38,11 +38,6 @@ std::map<ServerKey, std::shared_ptr<Server>> servers_of(const Snapshot& snapshot
 
 }  // namespace
 
-bool Snapshot::trusts(const IpAddress& client) const {
-  return std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),
-                     [&](const IpPrefix& prefix) { return prefix.contains(client); });
-}
-
 std::size_t connection_limit(const Config& config, std::size_t workers, std::uint64_t descriptors) {
   constexpr std::uint64_t kOfTheProcess = 64;  // log files, control sockets and their clients, configuration files
   const std::uint64_t ours = kOfTheProcess + workers * (2 + config.listeners.size());
@@ -62,6 +57,7 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
   std::map<ServerKey, std::shared_ptr<Server>> known;
   if (previous != nullptr) known = servers_of(*previous);
 
+  snapshot->trusted_proxies = policy::AddressSet(from.trusted_proxies);
   snapshot->response_headers = compiled(from.response_headers);
   snapshot->sites.reserve(from.sites.size());
   for (const proxy::Site& site : from.sites) {

@@ -10,6 +10,7 @@
 #include "proxy/config.h"
 #include "proxy/http/head_parser.h"
 #include "proxy/http/header_rules.h"
+#include "proxy/policy/address_set.h"
 #include "proxy/policy/balancer.h"
 #include "proxy/policy/router.h"
 #include "proxy/server/upstream_pool.h"
@@ -42,7 +43,9 @@ struct Snapshot {
   std::vector<Site> sites;
   std::vector<Upstream> upstreams;  // of all sites
 
-  bool trusts(const IpAddress& client) const;
+  policy::AddressSet trusted_proxies;
+
+  bool trusts(const IpAddress& client) const { return trusted_proxies.contains(client); }
 };
 
 // `previous` may be null. The configuration was validated when it was loaded, so this cannot fail.

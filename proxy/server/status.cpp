@@ -109,6 +109,13 @@ std::string status_json(const ServerView& view) {
   }
   status["requests"] = std::move(requests);
 
+  json::object refused;
+  for (std::size_t i = 0; i < policy::kRefusals; ++i) {
+    refused[policy::to_string(static_cast<policy::Refusal>(i))] = sum(
+        view, [i](auto& c) -> auto& { return c.refusals[i]; });
+  }
+  status["refused"] = std::move(refused);
+
   json::array listeners;
   for (const IpEndpoint& endpoint : view.listeners) {
     listeners.push_back(json::object{{"address", endpoint.to_string()}});
@@ -198,6 +205,12 @@ std::string metrics_text(const ServerView& view) {
     out.sample({{"reason", http::to_string(static_cast<http::TargetError>(i))}},
                sum(
                    view, [i](auto& c) -> auto& { return c.bad_targets[i]; }));
+  }
+  out.family("vipair_proxy_refused_requests_total", "counter", "Requests that were not passed on, by reason.");
+  for (std::size_t i = 0; i < policy::kRefusals; ++i) {
+    out.sample({{"reason", policy::to_string(static_cast<policy::Refusal>(i))}},
+               sum(
+                   view, [i](auto& c) -> auto& { return c.refusals[i]; }));
   }
   out.family("vipair_proxy_failures_total", "counter",
              "Attempts and exchanges that failed, by side, stage and cause.");

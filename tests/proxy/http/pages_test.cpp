@@ -18,7 +18,8 @@ std::string page(int status, const PageContext& context) {
 }
 
 TEST(Pages, AreWholeResponses) {
-  for (int status : {400, 404, 405, 408, 413, 414, 417, 421, 429, 431, 500, 501, 502, 503, 504, 505}) {
+  for (int status : {301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 408, 413,
+                     414, 417, 421, 429, 431, 500, 501, 502, 503, 504, 505}) {
     std::string bytes = page(status, {.closes = false, .date = "D", .request_id = "id-1"});
     ResponseHead head;
     ASSERT_EQ(parse_response_head(bytes, {}, head).status, ParseStatus::complete) << bytes;
@@ -56,6 +57,26 @@ TEST(Pages, EscapeTheRequestId) {
   std::string bytes = page(500, {.request_id = "<script>&\"'"});
   EXPECT_EQ(bytes.find("<script>", bytes.find("\r\n\r\n")), std::string::npos);
   EXPECT_NE(bytes.find("&lt;script&gt;&amp;&quot;&#39;"), std::string::npos);
+}
+
+TEST(Pages, AnswerWithWhatTheConfigurationSays) {
+  auto fixed = [](int status, const PageContext& context, std::string_view content) {
+    Buffer out;
+    fixed_answer(out, status, context, "text/plain", content);
+    return std::string(out.view());
+  };
+  EXPECT_EQ(fixed(200, {.closes = false}, "hello"),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_EQ(fixed(200, {.is_head = true, .closes = false}, "hello"),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_EQ(fixed(410, {.closes = false}, ""), "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(fixed(204, {.closes = false}, "hello"), "HTTP/1.1 204 No Content\r\n\r\n") << "RFC 9110 section 8.6";
+  EXPECT_EQ(fixed(299, {.closes = false}, ""), "HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n");
+}
+
+TEST(Pages, NameTheMethodsOfTheRoute) {
+  const std::string bytes = page(405, {.closes = false, .allow = "GET, PUT"});
+  EXPECT_NE(bytes.find("\r\nAllow: GET, PUT\r\n"), std::string::npos);
 }
 
 TEST(Pages, AnswerOptions) {
