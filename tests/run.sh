@@ -28,7 +28,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#stages[@]} -gt 0 ] || stages=(unit tidy asan fuzz tsan system compilers)
+[ ${#stages[@]} -gt 0 ] || stages=(unit tidy asan fuzz tsan compilers system)
 
 work=$(mktemp -d)
 cleanup() {

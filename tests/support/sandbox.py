@@ -90,81 +90,104 @@ def _exit_with(function) -> None:
         os._exit(status & 0xFF)
 
 
+class Sandbox:
+    """function() at work in a fresh sandbox. fileno() becomes readable when it says something; result() waits for it.
+
+    Of several at a time each must be asked for its result; dropping one leaves its processes to the end of this one.
+    """
+
+    def __init__(self, function, time_limit: float, collect_logs=lambda: {}):
+        if os.geteuid() != 0:
+            raise PermissionError("network namespaces need root: run it with sudo")
+        self.time_limit = time_limit
+        self.deadline = time.monotonic() + time_limit + HARD_STOP_SECONDS
+        self._chunks: list = []
+        self._read_end, write_end = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._outer = os.fork()
+        if self._outer == 0:
+            os.close(self._read_end)
+            _exit_with(lambda: _enter(write_end, lambda: _inside(write_end, function, time_limit, collect_logs)))
+        os.close(write_end)
+
+    def fileno(self) -> int:
+        return self._read_end
+
+    def read(self) -> bool:
+        """Takes what is there to be read, waiting for it; False when that was all."""
+        chunk = os.read(self._read_end, 1 << 16)
+        self._chunks.append(chunk)
+        return bool(chunk)
+
+    def result(self) -> dict:
+        """What run() returns. Ends everything inside when the time is over, and is to be called once."""
+        is_complete = False
+        try:
+            while not is_complete and select.select([self], [], [], max(0.0, self.deadline - time.monotonic()))[0]:
+                is_complete = not self.read()
+            if is_complete:
+                os.waitpid(self._outer, 0)  # returns when the last process of the sandbox is gone
+                self._outer = 0
+        finally:
+            self.end()
+        if not is_complete:
+            return {"status": "failed", "error": f"did not end within {self.time_limit:.0f} s and was killed", "logs": {}}
+        text = b"".join(self._chunks).decode()
+        return json.loads(text) if text else {"status": "failed", "error": "ended without a result", "logs": {}}
+
+    def end(self) -> None:
+        """Kills whatever is left of it."""
+        if self._read_end >= 0:
+            os.close(self._read_end)
+            self._read_end = -1
+        if self._outer:
+            os.kill(self._outer, signal.SIGKILL)  # its death is process 1's death, which is everybody's
+            os.waitpid(self._outer, 0)
+            self._outer = 0
+
+
 def run(function, time_limit: float, collect_logs=lambda: {}) -> dict:
     """Runs function() in a fresh sandbox and returns what it returned as {"status": "passed", "value": …}.
 
     The value must fit in JSON. Otherwise status is "skipped" or "failed" with "error" (a text) and "logs", which is
     collect_logs() called inside after the failure. Ends everything inside before it returns.
     """
-    if os.geteuid() != 0:
-        raise PermissionError("network namespaces need root: run it with sudo")
-    read_end, write_end = os.pipe()
+    return Sandbox(function, time_limit, collect_logs).result()
 
-    def inside() -> int:
-        os.close(read_end)
-        result = {"status": "passed", "value": None}
 
-        def too_late(*_):
-            raise TimeLimit(f"still running after {time_limit:.0f} s")
-
-        signal.signal(signal.SIGALRM, too_late)
-        signal.setitimer(signal.ITIMER_REAL, time_limit)
-        try:
-            result["value"] = function()
-        except Skip as reason:
-            result = {"status": "skipped", "error": str(reason)}
-        except KeyboardInterrupt:
-            return 130
-        except Exception as problem:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            trace = traceback.extract_tb(problem.__traceback__)
-            place = "".join(f"  {os.path.basename(frame.filename)}:{frame.lineno} {frame.line}\n" for frame in trace)
-            kind = "" if isinstance(problem, (AssertionError, TimeLimit)) else f"{type(problem).__name__}: "
-            result = {"status": "failed", "error": f"{kind}{problem}\n{place}".rstrip(), "logs": collect_logs()}
-        with os.fdopen(write_end, "w") as pipe:
-            json.dump(result, pipe)
-        return 0
-
-    sys.stdout.flush()
-    sys.stderr.flush()
-    outer = os.fork()
-    if outer == 0:
-        def enter() -> int:
-            die_with_parent()
-            os.setpgid(0, 0)  # Ctrl-C is the caller's to handle; it ends this whole tree
-            _unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
-            first = os.fork()
-            if first == 0:
-                die_with_parent()
-                _exit_with(lambda: _first_process(inside))
-            os.close(write_end)
-            return os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
-        _exit_with(enter)
+def _enter(write_end: int, main) -> int:
+    die_with_parent()
+    os.setpgid(0, 0)  # Ctrl-C is the caller's to handle; it ends this whole tree
+    _unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+    first = os.fork()
+    if first == 0:
+        die_with_parent()
+        _exit_with(lambda: _first_process(main))
     os.close(write_end)
+    return os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+
+
+def _inside(write_end: int, function, time_limit: float, collect_logs) -> int:
+    result = {"status": "passed", "value": None}
+
+    def too_late(*_):
+        raise TimeLimit(f"still running after {time_limit:.0f} s")
+
+    signal.signal(signal.SIGALRM, too_late)
+    signal.setitimer(signal.ITIMER_REAL, time_limit)
     try:
-        text = _read_all(read_end, time.monotonic() + time_limit + HARD_STOP_SECONDS)
-        if text is not None:
-            os.waitpid(outer, 0)  # returns when the last process of the sandbox is gone
-            outer = 0
-    finally:
-        os.close(read_end)
-        if outer:
-            os.kill(outer, signal.SIGKILL)  # its death is process 1's death, which is everybody's
-            os.waitpid(outer, 0)
-    if text is None:
-        return {"status": "failed", "error": f"did not end within {time_limit:.0f} s and was killed", "logs": {}}
-    if not text:
-        return {"status": "failed", "error": "ended without a result", "logs": {}}
-    return json.loads(text)
-
-
-def _read_all(fd: int, deadline: float):
-    chunks = []
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([fd], [], [], left)[0]:
-            return None
-        chunk = os.read(fd, 1 << 16)
-        if not chunk:
-            return b"".join(chunks).decode()
-        chunks.append(chunk)
+        result["value"] = function()
+    except Skip as reason:
+        result = {"status": "skipped", "error": str(reason)}
+    except KeyboardInterrupt:
+        return 130
+    except Exception as problem:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        trace = traceback.extract_tb(problem.__traceback__)
+        place = "".join(f"  {os.path.basename(frame.filename)}:{frame.lineno} {frame.line}\n" for frame in trace)
+        kind = "" if isinstance(problem, (AssertionError, TimeLimit)) else f"{type(problem).__name__}: "
+        result = {"status": "failed", "error": f"{kind}{problem}\n{place}".rstrip(), "logs": collect_logs()}
+    with os.fdopen(write_end, "w") as pipe:
+        json.dump(result, pipe)
+    return 0

@@ -9,3 +9,10 @@ def time_limit(seconds: float):
         function.time_limit = seconds
         return function
     return mark
+
+
+def alone(function):
+    """Decorator: nothing else runs beside this test, which asserts on times or loads the machine. ALONE = True in a
+    file says it of all its tests."""
+    function.alone = True
+    return function

@@ -14,7 +14,7 @@ import time
 
 from lab import VIP, VIP6, Lab
 from neighbours import Asker
-from testing import time_limit
+from testing import alone, time_limit
 
 GAP = 1500.0     # ms without an answer
 TWICE = 250.0    # ms with two: between the takeover and the end of the dead node's lease, or none at all
@@ -109,6 +109,7 @@ def test_after_an_agent_and_its_supervisor_are_killed(test):
     assert "vipair-lease" not in lab.a.run(["nft", "list", "tables"]).stdout
 
 
+@alone
 @time_limit(90)
 def test_while_a_node_is_frozen_and_after_it_thawed(test):
     lab = pair()
@@ -126,6 +127,7 @@ def test_while_a_node_is_frozen_and_after_it_thawed(test):
     thawed.check(test, "node thawed", lab.b)
 
 
+@alone
 def test_while_a_node_is_frozen_neighbour_discovery_has_one_answer(test):
     lab = pair(ipv6=True)
     questions = Questions(lab, VIP6)

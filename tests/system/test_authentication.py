@@ -9,7 +9,7 @@ import time
 from adverts import RawSender, advertisement
 from capture import Capture
 from lab import PAIR_KEY, VIP, VRID, Lab, wait_for
-from testing import time_limit
+from testing import alone, time_limit
 
 OTHER_KEY = "c3" * 32
 QUIET = 1.0       # seconds: longer than the Backup's patience with a silent Active of 100 ms
@@ -195,6 +195,7 @@ def test_keys_rotate_by_reload_without_a_change_of_role(test):
     pair.lab.wait_active(pair.b, TAKEOVER)
 
 
+@alone
 def test_the_last_will_of_a_killed_agent_is_believed(test):
     pair = Signed()
     pair.start()

@@ -10,7 +10,7 @@ import time
 
 from adverts import MULTICAST, RawSender, advertisement, advertisement_v2
 from lab import VIP, VRID, Lab, control, program, wait_for
-from testing import time_limit
+from testing import alone, time_limit
 
 TIMES = 20                # each malformed advertisement is sent so often
 QUIET = 0.5               # seconds: longer than the Backup's patience with a silent Active of 100 ms
@@ -152,6 +152,7 @@ def test_random_bytes_change_nothing_and_are_counted(test):
     assert agents.roles() == roles, f"{agents.roles()} was {roles}"
 
 
+@alone
 def test_a_flood_of_malformed_advertisements_neither_moves_the_role_nor_fills_the_log(test):
     agents = Agents()
     roles = agents.roles()
@@ -362,6 +363,7 @@ def test_an_interface_that_is_down_is_named_and_used_when_it_is_up(test):
     lab.wait_active(lab.a)
 
 
+@alone
 def test_an_address_that_somebody_deletes_is_set_again_at_once(test):
     agents = Agents()
     a = agents.lab.a

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from lab import Lab, control, wait_for
-from testing import time_limit
+from testing import alone, time_limit
 
 
 class Pair:
@@ -75,6 +75,7 @@ def test_file_that_appears_moves_the_role(test):
     pair.stays_with(pair.a)
 
 
+@alone
 @time_limit(90)
 def test_dead_process_moves_the_role_at_once(test):
     daemons = {}
@@ -184,6 +185,7 @@ def test_interface_that_is_tracked_moves_the_role(test):
     pair.lab.wait_backup(pair.a)
 
 
+@alone
 @time_limit(120)
 def test_fifty_checks_cost_the_loop_no_time(test):
     """Scripts, names and answers that hang: the advertisements keep their time."""

@@ -17,6 +17,8 @@ from pathlib import Path
 from lab import VIP, VIP6, Lab, body_of, is_alive, wait_for
 from testing import time_limit
 
+ALONE = True  # everything here asserts on times
+
 PLANNED = 20.0   # ms of silence that a planned move may cost
 KILLED = 50.0    # ms until the other node answers after a death that the kernel sees
 SILENT = 500.0   # ms when only silence tells: hangs, cables, power

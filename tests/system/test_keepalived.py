@@ -9,6 +9,8 @@ import time
 from lab import VIP, VRID, Lab, find_tool, wait_for
 from testing import time_limit
 
+ALONE = True  # everything here asserts on times
+
 # what keepalived needs to notice a death: three intervals of 100 ms and a skew of at most one, then its own dispatching
 DOWN_SECONDS = 3.0
 

@@ -6,6 +6,7 @@ import json
 import time
 
 from lab import VIP, Lab, program, wait_for
+from testing import alone
 
 INSIDE_VIP = "198.51.100.100"
 
@@ -49,6 +50,7 @@ def test_two_virtual_routers_on_two_interfaces_share_the_load(test):
     assert lab.a.holds(INSIDE_VIP, "eth1") and lab.a.holds(VIP)
 
 
+@alone
 def test_a_split_brain_heals_and_the_survivor_is_reached(test):
     lab = Lab()
     lab.start_pair()

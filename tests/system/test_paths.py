@@ -8,6 +8,8 @@ import time
 from lab import Lab, wait_for
 from testing import time_limit
 
+ALONE = True  # everything here asserts on times
+
 TOLD = 100.0     # ms of silence that a pulled cable may cost when it is told; a few on a quiet machine
 SILENT = 800.0   # ms when only silence tells
 QUIET = 2.0      # seconds: several times the Backup's patience

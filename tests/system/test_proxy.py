@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conversation import Closed, Conversation
 from lab import Lab, body_of, can_connect, libconfig_file, wait_for
-from testing import time_limit
+from testing import alone, time_limit
 
 
 class Proxy:
@@ -273,6 +273,7 @@ def test_an_upstream_that_dies_in_the_body_aborts_the_clients_transfer(test):
                 raise
 
 
+@alone
 def test_a_client_that_does_not_read_costs_no_memory(test):
     proxy = Proxy()
     (proxy.lab.origins[0].folder / "huge").write_bytes(bytes(64 << 20))
@@ -395,6 +396,7 @@ def test_a_port_that_is_taken_is_a_refused_reload(test):
     wait_for("the new listener", lambda: can_connect(proxy.lab.client, proxy.address, 8081), 3)
 
 
+@alone
 @time_limit(90)
 def test_clients_that_reset_at_any_moment_leave_nothing_open(test):
     proxy = Proxy()

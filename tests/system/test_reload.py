@@ -11,7 +11,7 @@ import time
 
 import mixed_client
 from lab import VIP, VRID, Lab, wait_for
-from testing import time_limit
+from testing import alone, time_limit
 
 RELOADS = 20
 REQUESTS = 10_000
@@ -49,6 +49,7 @@ def change_files(node, generation: int) -> None:
         extra.unlink()
 
 
+@alone
 @time_limit(180)
 def test_ten_thousand_mixed_requests_over_twenty_reloads(test):
     lab = Lab()
