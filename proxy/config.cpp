@@ -50,7 +50,7 @@ class Loader {
     read_listeners(root);
     read_limits(root, config_.limits);
     read_timeouts(root, config_.timeouts);
-    read_access_log(root);
+    read_access_log(root, config_.access_log);
     read_sockets(root);
     read_trusted_proxies(root);
     refuse_unsupported(root, {"cache", "tls", "certificate"});
@@ -115,23 +115,6 @@ class Loader {
       }
       config_.listeners.push_back({*endpoint});
     }
-  }
-
-  void read_access_log(ConfigGroup& root) {
-    auto group = root.group("access_log");
-    if (!group) return;
-    config_.access_log.format = AccessLogFormat::combined;
-    if (auto format = group->choice("format", {"off", "combined", "json"}))
-      config_.access_log.format = static_cast<AccessLogFormat>(*format);
-    auto path = group->text("path");
-    if (path && path->value.empty()) group->error(*path, "is empty, expected the path of a file");
-    if (path) config_.access_log.path = absolute(group->path_relative_to_file(path->value));
-    if (config_.access_log.format == AccessLogFormat::off) {
-      config_.access_log.path.clear();
-    } else if (!path) {
-      group->require("path");
-    }
-    group->finish();
   }
 
   void read_sockets(ConfigGroup& root) {

@@ -18,6 +18,7 @@
 #include "common/runtime/config_file.h"
 #include "proxy/config_headers.h"
 #include "proxy/config_limits.h"
+#include "proxy/config_log.h"
 #include "proxy/config_site.h"
 
 namespace vipair::proxy {
@@ -31,14 +32,6 @@ inline constexpr std::size_t kTrustedProxiesMax = 1000;
 struct Listener {
   IpEndpoint address;
   friend bool operator==(const Listener&, const Listener&) = default;
-};
-
-enum class AccessLogFormat : std::uint8_t { off, combined, json };
-
-struct AccessLog {
-  AccessLogFormat format = AccessLogFormat::off;
-  std::string path;  // absolute, unless format is off
-  friend bool operator==(const AccessLog&, const AccessLog&) = default;
 };
 
 struct Config {

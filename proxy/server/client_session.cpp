@@ -282,6 +282,7 @@ void ClientSession::begin_sending() {
   exchange.begin_sending(config().timeouts, upstream.response_head_timeout, config().limits.body_rate_min,
                          request.local->snapshot->response_limits, now());
   request.server->slot().requests.add();
+  request.sent = now();
   request.state = State::exchanging;
 }
 
@@ -333,6 +334,7 @@ void ClientSession::on_response_head() {
   request.client_persists = framing.persists;
   request.connection_persists = http::connection_persists(exchange.response, exchange.request.method);
   request.status = exchange.response.status;
+  request.upstream_time = now() - request.sent;
   request.server->mark_working();
   exchange.send_response(http::body_framing(exchange.response, exchange.request.method),
                          framing.body.framing == http::Framing::chunked, now());
@@ -421,7 +423,7 @@ bool ClientSession::finish_request() {
     counters.bytes_from_clients.add(exchange.request_payload());
     counters.bytes_to_clients.add(request.answer_bytes + exchange.response_payload());
     counters.responses[static_cast<std::size_t>(request.status / 100)].add();
-    if (worker_.access_log != nullptr && worker_.access_log->is_enabled()) log_request();
+    if (worker_.wants_log_line(request.status)) log_request();
   }
   if (request.must_abort) client_->abort_on_close();
   const bool was_answered = request.status != 0 && !request.must_abort;
@@ -444,10 +446,17 @@ void ClientSession::log_request() const {
   entry.client = info_.address;
   entry.status = static_cast<std::uint16_t>(request.status != 0 ? request.status : 499);
   entry.request_id = request.id;
-  if (request.server != nullptr) entry.upstream = request.server->server().text;
+  entry.upstream_time = request.upstream_time;
+  entry.attempts = static_cast<std::uint8_t>(request.attempts);
+  if (request.server != nullptr) {
+    entry.upstream = request.server->server().upstream;
+    entry.upstream_address = request.server->server().text;
+  }
   if (const char* bytes = request.head_bytes; bytes != nullptr) {
     const http::RequestHead& head = exchange.request;
-    entry.minor_version = head.minor_version;
+    entry.protocol = info_.http_version == 2   ? http::LogProtocol::http_2
+                     : head.minor_version == 0 ? http::LogProtocol::http_1_0
+                                               : http::LogProtocol::http_1_1;
     entry.method = head.method_name.in(bytes);
     entry.target = head.target.in(bytes);
     entry.host = head.host.host();

@@ -19,6 +19,7 @@ void Request::reset() {
   connection.reset();
   connection_is_reused = connection_persists = false;
   attempts = 0;
+  upstream_time = Duration::zero();
   status = 0;
   answer_bytes = 0;
   client_is_trusted = client_persists = must_abort = must_linger = false;

@@ -27,6 +27,8 @@ struct Request {
   Exchange exchange;
   State state = State::reading_head;
   TimePoint started{};               // its first byte
+  TimePoint sent{};                  // the head to the server that answered
+  Duration upstream_time{};          // from then to its response's head
   TimePoint deadline{};              // of the head, the connect, the answer
   std::size_t head_seen = 0;         // bytes of head_in that held no whole head
   const char* head_bytes = nullptr;  // what the request's slices refer to; nullptr: no head could be read

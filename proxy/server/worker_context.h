@@ -42,6 +42,12 @@ struct WorkerContext {
   RequestIds request_ids;
   WorkerCounters counters;
   AccessLogWriter* access_log = nullptr;  // may be absent
+  // Whether a finished request is written: by the sample, or because something was wrong with it.
+  bool wants_log_line(int status) {
+    if (access_log == nullptr || !access_log->is_enabled()) return false;
+    if (status >= 400 || status == 0) return true;
+    return ++requests_since_log_line_ >= access_log->one_in() ? (requests_since_log_line_ = 0, true) : false;
+  }
   log::RateLimit log_limit{20, std::chrono::seconds(10)};
 
   IntrusiveList<Session> sessions;
@@ -78,6 +84,7 @@ struct WorkerContext {
 
   std::list<LocalSnapshot> locals_;  // the last one is current
   std::unordered_map<const Server*, std::weak_ptr<UpstreamPool>> pools_;
+  std::uint32_t requests_since_log_line_ = 0;
   WallTime wall_offset_{};
   std::int64_t date_second_ = -1;
   std::string date_;
