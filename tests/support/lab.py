@@ -126,6 +126,7 @@ class Process:
 
     def __init__(self, host: "Host", name: str, argv: list, popen: subprocess.Popen, log: Path):
         self.host, self.name, self.argv, self.popen, self.log_path = host, name, argv, popen, log
+        self._dying: list = []
 
     @property
     def pid(self) -> int:
@@ -155,10 +156,15 @@ class Process:
     def kill(self) -> None:
         """SIGKILL to it and everything below it; a supervisor gets no time to notice its child's death."""
         self.signal(signal.SIGSTOP)
-        for child in self.children():
+        self._dying = self.children()
+        for child in self._dying:
             _kill(child)
         self.signal(signal.SIGKILL)
         self.popen.wait()
+
+    def wait_gone(self) -> None:
+        """The kernel takes a while to close the files of the dead, such as a socket that still listens."""
+        wait_for(f"the end of all of {self.name}", lambda: not any(is_alive(child) for child in self._dying))
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -420,6 +426,8 @@ class Node(Host):
     # ---- programs ---------------------------------------------------------------------------
 
     def start_agent(self, prepare=None) -> None:
+        if self.agent:
+            self.agent.wait_gone()
         argv = [program("vipair-vrrpd"), "--config", str(self.node_conf)]
         self.agent = self.start("vrrpd", argv, prepare=prepare)
 

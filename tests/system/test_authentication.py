@@ -106,6 +106,7 @@ def test_a_peer_that_signs_nothing_is_an_alarm_and_one_active_stays(test):
     assert pair.a.states() == ["active"] and pair.b.states() == ["backup"], pair.lab.show()
 
 
+@alone
 @time_limit(120)
 def test_recorded_messages_move_nothing_whoever_restarted(test):
     pair = Signed()

@@ -6,6 +6,8 @@ from __future__ import annotations
 from interop import Frr, Keepalived, Mixed, Setup, together
 from testing import time_limit
 
+ALONE = True  # several laboratories at a time already
+
 RELATIONS = {"higher": (150, 100), "lower": (100, 150), "equal": (100, 100)}
 
 
