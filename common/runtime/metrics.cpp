@@ -43,16 +43,20 @@ void MetricsWriter::family(std::string_view name, std::string_view type, std::st
   text_.append("\n# TYPE ").append(name).append(" ").append(type).append("\n");
 }
 
-void MetricsWriter::sample(const Labels& labels, std::uint64_t value) {
-  text_ += name_;
+void MetricsWriter::sample(const Labels& labels, std::uint64_t value) { sample("", labels, value); }
+
+void MetricsWriter::sample(const Labels& labels, double value) { sample("", labels, value); }
+
+void MetricsWriter::sample(std::string_view suffix, const Labels& labels, std::uint64_t value) {
+  text_.append(name_).append(suffix);
   append_labels(text_, labels);
   text_ += ' ';
   text_ += std::to_string(value);
   text_ += '\n';
 }
 
-void MetricsWriter::sample(const Labels& labels, double value) {
-  text_ += name_;
+void MetricsWriter::sample(std::string_view suffix, const Labels& labels, double value) {
+  text_.append(name_).append(suffix);
   append_labels(text_, labels);
   text_ += ' ';
   if (std::isnan(value)) {

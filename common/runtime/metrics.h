@@ -17,6 +17,9 @@ class MetricsWriter {
   void family(std::string_view name, std::string_view type, std::string_view help);
   void sample(const Labels& labels, std::uint64_t value);
   void sample(const Labels& labels, double value);
+  // Of a histogram: "_bucket", "_sum", "_count".
+  void sample(std::string_view suffix, const Labels& labels, std::uint64_t value);
+  void sample(std::string_view suffix, const Labels& labels, double value);
   void sample(const Labels& labels, int value) { sample(labels, static_cast<double>(value)); }
   const std::string& text() const { return text_; }
 

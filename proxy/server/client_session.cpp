@@ -8,6 +8,7 @@
 #include "proxy/http/body.h"
 #include "proxy/http/forwarding.h"
 #include "proxy/http/persistence.h"
+#include "proxy/server/record.h"
 #include "proxy/server/admission.h"
 #include "proxy/server/answer.h"
 
@@ -417,14 +418,7 @@ bool ClientSession::finish_request() {
   Request& request = *request_;
   Exchange& exchange = request.exchange;
   const bool goes_on = request.client_persists && !request.must_abort;
-  WorkerCounters& counters = worker_.counters;
-  if (request.head_bytes != nullptr || request.status != 0) {
-    counters.requests.add();
-    counters.bytes_from_clients.add(exchange.request_payload());
-    counters.bytes_to_clients.add(request.answer_bytes + exchange.response_payload());
-    counters.responses[static_cast<std::size_t>(request.status / 100)].add();
-    if (worker_.wants_log_line(request.status)) log_request();
-  }
+  record(worker_, info_, request);
   if (request.must_abort) client_->abort_on_close();
   const bool was_answered = request.status != 0 && !request.must_abort;
   const bool sends_on = request.must_linger;
@@ -435,40 +429,6 @@ bool ClientSession::finish_request() {
   idle_since_ = now();
   has_served_ = true;
   return goes_on;
-}
-
-void ClientSession::log_request() const {
-  const Request& request = *request_;
-  const Exchange& exchange = request.exchange;
-  LogEntry entry;
-  entry.time = worker_.wall_time();
-  entry.duration = now() - request.started;
-  entry.client = info_.address;
-  entry.status = static_cast<std::uint16_t>(request.status != 0 ? request.status : 499);
-  entry.request_id = request.id;
-  entry.upstream_time = request.upstream_time;
-  entry.attempts = static_cast<std::uint8_t>(request.attempts);
-  if (request.server != nullptr) {
-    entry.upstream = request.server->server().upstream;
-    entry.upstream_address = request.server->server().text;
-  }
-  if (const char* bytes = request.head_bytes; bytes != nullptr) {
-    const http::RequestHead& head = exchange.request;
-    entry.protocol = info_.http_version == 2   ? http::LogProtocol::http_2
-                     : head.minor_version == 0 ? http::LogProtocol::http_1_0
-                                               : http::LogProtocol::http_1_1;
-    entry.method = head.method_name.in(bytes);
-    entry.target = head.target.in(bytes);
-    entry.host = head.host.host();
-    if (const http::Field* field = head.fields.find(http::FieldName::referer))
-      entry.referer = field->value.in(bytes);
-    if (const http::Field* field = head.fields.find(http::FieldName::user_agent)) {
-      entry.user_agent = field->value.in(bytes);
-    }
-  }
-  entry.request_bytes = exchange.request_payload();
-  entry.response_bytes = request.answer_bytes + exchange.response_payload();
-  if (!worker_.access_log->ring(worker_.index).push(entry)) worker_.counters.log_lines_lost.add();
 }
 
 // False: there is nothing to wait for any more.

@@ -67,7 +67,6 @@ class ClientSession final : public Session {
 
   // the end
   bool finish_request();  // true: the connection waits for the next one
-  void log_request() const;
   bool discard_input(std::size_t& discarded);
 
   WorkerContext& worker_;

@@ -36,6 +36,25 @@ std::map<ServerKey, std::shared_ptr<Server>> servers_of(const Snapshot& snapshot
   return servers;
 }
 
+// Of a site, and of an upstream of it; the site's own has no upstream's name.
+using TrafficKey = std::pair<std::string, std::string>;
+using TrafficMap = std::map<TrafficKey, std::shared_ptr<Traffic>>;
+
+TrafficMap traffic_of(const Snapshot& snapshot) {
+  TrafficMap traffic;
+  for (const Snapshot::Site& site : snapshot.sites)
+    traffic.emplace(TrafficKey{site.config->name, ""}, site.traffic);
+  for (const Snapshot::Upstream& upstream : snapshot.upstreams) {
+    traffic.emplace(TrafficKey{upstream.site, upstream.config->name}, upstream.traffic);
+  }
+  return traffic;
+}
+
+std::shared_ptr<Traffic> same_or_new(const TrafficMap& known, const TrafficKey& key, std::size_t workers) {
+  const auto found = known.find(key);
+  return found != known.end() ? found->second : std::make_shared<Traffic>(workers);
+}
+
 }  // namespace
 
 std::size_t connection_limit(const Config& config, std::size_t workers, std::uint64_t descriptors) {
@@ -56,6 +75,7 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
 
   std::map<ServerKey, std::shared_ptr<Server>> known;
   if (previous != nullptr) known = servers_of(*previous);
+  const TrafficMap traffic = previous != nullptr ? traffic_of(*previous) : TrafficMap();
 
   snapshot->trusted_proxies = policy::AddressSet(from.trusted_proxies);
   snapshot->response_headers = compiled(from.response_headers);
@@ -70,6 +90,7 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
       Snapshot::Upstream& added = snapshot->upstreams.emplace_back();
       added.config = &upstream;
       added.site = site.name;
+      added.traffic = same_or_new(traffic, {site.name, upstream.name}, workers);
       for (const UpstreamServer& server : upstream.servers) {
         auto found = known.find({site.name, upstream.name, server.endpoint});
         added.servers.push_back(found != known.end()
@@ -81,6 +102,7 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
     Snapshot::Site& added = snapshot->sites.emplace_back();
     added.config = &site;
     added.response_headers = compiled(site.response_headers);
+    added.traffic = same_or_new(traffic, {site.name, ""}, workers);
     added.routes.reserve(site.routes.size());
     for (const proxy::Route& route : site.routes) {
       const auto index = route.match == PathMatch::exact ? snapshot->router.add_exact(number, route.path)

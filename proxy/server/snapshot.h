@@ -13,6 +13,7 @@
 #include "proxy/policy/address_set.h"
 #include "proxy/policy/balancer.h"
 #include "proxy/policy/router.h"
+#include "proxy/server/traffic.h"
 #include "proxy/server/upstream_pool.h"
 
 namespace vipair::proxy {
@@ -22,6 +23,7 @@ struct Snapshot {
     const proxy::Upstream* config = nullptr;
     std::string site;
     std::vector<std::shared_ptr<Server>> servers;
+    std::shared_ptr<Traffic> traffic;  // of its responses; the duration is that to their heads
   };
   struct Route {
     const proxy::Route* config = nullptr;
@@ -32,6 +34,7 @@ struct Snapshot {
     const proxy::Site* config = nullptr;
     std::vector<Route> routes;
     http::HeaderRules response_headers;  // for what no route answers
+    std::shared_ptr<Traffic> traffic;
   };
 
   Config config;

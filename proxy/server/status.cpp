@@ -1,6 +1,7 @@
 #include "proxy/server/status.h"
 
 #include <boost/json.hpp>
+#include <cstdio>
 #include <ctime>
 
 #include "common/runtime/metrics.h"
@@ -57,6 +58,72 @@ json::array errors_of(const ConfigErrors& errors) {
 }
 
 constexpr std::string_view kResponseClasses[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+
+// "0.0025", "1", "10"
+std::string bound_text(double milliseconds) {
+  char text[24];
+  std::snprintf(text, sizeof text, "%g", milliseconds / 1000);
+  return text;
+}
+
+// A Prometheus histogram of each that has served something: cumulative buckets, their sum and count.
+struct TrafficSample {
+  MetricsWriter::Labels labels;
+  Traffic::Sum sum;
+};
+
+void add_histogram(MetricsWriter& out, const std::string& name, std::string_view help,
+                   const std::vector<TrafficSample>& samples) {
+  out.family(name, "histogram", help);
+  for (const TrafficSample& sample : samples) {
+    MetricsWriter::Labels labels = sample.labels;
+    labels.emplace_back("le", "");
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i < sample.sum.durations.size(); ++i) {
+      const std::string bound = i < kDurationBounds ? bound_text(kDurationBoundsMs[i]) : "+Inf";
+      labels.back().second = bound;
+      out.sample("_bucket", labels, count += sample.sum.durations[i]);
+    }
+    out.sample("_sum", sample.labels, sample.sum.seconds);
+    out.sample("_count", sample.labels, count);
+  }
+}
+
+template <class Value>
+void add_counter(MetricsWriter& out, std::string_view name, std::string_view help,
+                 const std::vector<TrafficSample>& samples, Value value) {
+  out.family(name, "counter", help);
+  for (const TrafficSample& sample : samples) out.sample(sample.labels, std::uint64_t{value(sample.sum)});
+}
+
+void add_traffic(MetricsWriter& out, const Snapshot& snapshot) {
+  std::vector<TrafficSample> sites, upstreams;
+  for (const Snapshot::Site& site : snapshot.sites) {
+    TrafficSample sample{{{"site", site.config->name}}, site.traffic->sum()};
+    if (sample.sum.requests > 0) sites.push_back(std::move(sample));
+  }
+  for (const Snapshot::Upstream& upstream : snapshot.upstreams) {
+    TrafficSample sample{{{"site", upstream.site}, {"upstream", upstream.config->name}}, upstream.traffic->sum()};
+    if (sample.sum.requests > 0) upstreams.push_back(std::move(sample));
+  }
+  out.family("vipair_proxy_site_responses_total", "counter", "Requests of a site by the class of their response.");
+  for (const TrafficSample& sample : sites) {
+    MetricsWriter::Labels labels = sample.labels;
+    labels.emplace_back("class", "");
+    for (std::size_t i = 0; i < std::size(kResponseClasses); ++i) {
+      labels.back().second = kResponseClasses[i];
+      if (i != 1) out.sample(labels, sample.sum.responses[i]);
+    }
+  }
+  add_counter(out, "vipair_proxy_site_request_body_bytes_total", "Payload received from clients of a site.", sites,
+              [](const Traffic::Sum& sum) { return sum.request_bytes; });
+  add_counter(out, "vipair_proxy_site_response_body_bytes_total", "Payload sent to clients of a site.", sites,
+              [](const Traffic::Sum& sum) { return sum.response_bytes; });
+  add_histogram(out, "vipair_proxy_site_request_duration_seconds",
+                "From a request's first byte to the last of its response.", sites);
+  add_histogram(out, "vipair_proxy_upstream_response_duration_seconds",
+                "From the request's being sent to a server to the head of its response.", upstreams);
+}
 
 }  // namespace
 
@@ -250,6 +317,7 @@ std::string metrics_text(const ServerView& view) {
   per_server("vipair_proxy_server_failures_total", "counter", "Attempts on the server that failed.",
              [](const Server& server) { return sum(server, &Server::Slot::failures); });
 
+  add_traffic(out, *view.snapshot);
   single("vipair_proxy_access_log_lines_total", "counter", "Lines written to the access log.",
          view.log_lines_written);
   single("vipair_proxy_access_log_lost_total", "counter", "Lines lost because the log could not keep up.",

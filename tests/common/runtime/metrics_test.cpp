@@ -8,6 +8,22 @@
 namespace vipair {
 namespace {
 
+TEST(Metrics, WritesAHistogram) {
+  MetricsWriter metrics;
+  metrics.family("vipair_seconds", "histogram", "times");
+  metrics.sample("_bucket", {{"le", "0.5"}}, std::uint64_t{1});
+  metrics.sample("_bucket", {{"le", "+Inf"}}, std::uint64_t{2});
+  metrics.sample("_sum", {}, 0.75);
+  metrics.sample("_count", {}, std::uint64_t{2});
+  EXPECT_EQ(metrics.text(),
+            "# HELP vipair_seconds times\n"
+            "# TYPE vipair_seconds histogram\n"
+            "vipair_seconds_bucket{le=\"0.5\"} 1\n"
+            "vipair_seconds_bucket{le=\"+Inf\"} 2\n"
+            "vipair_seconds_sum 0.75\n"
+            "vipair_seconds_count 2\n");
+}
+
 TEST(Metrics, WritesThePrometheusTextFormat) {
   MetricsWriter metrics;
   metrics.family("vipair_state", "gauge", "1 for the state the router is in");
