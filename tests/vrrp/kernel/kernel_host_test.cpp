@@ -116,9 +116,10 @@ TEST(KernelHost, OpensItsEarsBeforeItClaims) {
 TEST(KernelHost, AnotherRunsAddressIsRecognisedByItsMark) {
   in_new_network([] {
     Node node;
-    const AddressSet set = node.set({"192.0.2.100/24", "2001:db8::100/64"});
-    ASSERT_TRUE(node.host->claim(set));
-    EXPECT_TRUE(node.open()->claim(set));
+    const AddressSet v4 = node.set({"192.0.2.100/24"}), v6 = node.set({"2001:db8::100/64"});
+    for (const AddressSet& set : {v4, v6}) ASSERT_TRUE(node.host->claim(set));
+    const auto another = node.open();
+    for (const AddressSet& set : {v4, v6}) EXPECT_TRUE(another->claim(set));
   });
 }
 
@@ -468,29 +469,28 @@ TEST(KernelHost, LastWillLetsLingerWhatTheDrainTimeAllows) {
 TEST(KernelHost, AdoptsWhatLingersAndTakesItBackWithAClaim) {
   in_new_network([] {
     Node node;
-    const AddressSet set = node.set({"192.0.2.100/24", "2001:db8::100/64"});
+    const AddressSet v4 = node.set({"192.0.2.100/24"}), v6 = node.set({"2001:db8::100/64"});
     std::vector<KernelWill> wills;
     auto ended = node.open(10s);
-    ASSERT_TRUE(ended->claim(set));
-    ASSERT_TRUE(ended->claim(node.set({"192.0.2.102/24"})));
-    ended->release(set, ReleaseMode::lingering);
+    for (const AddressSet& set : {v4, v6, node.set({"192.0.2.102/24"})}) ASSERT_TRUE(ended->claim(set));
+    for (const AddressSet& set : {v4, v6}) ended->release(set, ReleaseMode::lingering);
     ASSERT_TRUE(Node::has("192.0.2.100/32", "lo"));
     node.link.set_last_will = [&](const KernelWill& will) {
       wills.push_back(will);
       return Expected<void, std::string>{};
     };
-    node.link.inherited.entries = {{set, std::nullopt}};
-    node.link.inherited.settings = {{set.interface_index, IPV4_DEVCONF_ARP_IGNORE, 0},
-                                    {set.interface_index, IPV4_DEVCONF_ARP_ANNOUNCE, 0}};
+    node.link.inherited.entries = {{v4, std::nullopt}, {v6, std::nullopt}};
+    node.link.inherited.settings = {{v4.interface_index, IPV4_DEVCONF_ARP_IGNORE, 0},
+                                    {v4.interface_index, IPV4_DEVCONF_ARP_ANNOUNCE, 0}};
     node.link.inherited.drain_time = 10s;
     auto host = node.open(0s);
     ASSERT_EQ(wills.size(), 1u) << "its own will covers it at once";
-    EXPECT_EQ(wills[0].lingering.entries.size(), 1u);
+    EXPECT_EQ(wills[0].lingering.entries.size(), 2u);
     EXPECT_TRUE(host->is_draining());
     EXPECT_THAT(*host->release_leftovers({}), testing::ElementsAre("192.0.2.102/24 on v0"));
     EXPECT_TRUE(Node::has("192.0.2.100/32", "lo"));
     EXPECT_TRUE(Node::has("2001:db8::100/128", "lo"));
-    ASSERT_TRUE(host->claim(set));
+    for (const AddressSet& set : {v4, v6}) ASSERT_TRUE(host->claim(set));
     EXPECT_FALSE(host->is_draining());
     EXPECT_FALSE(Node::has("192.0.2.100/32", "lo"));
     EXPECT_FALSE(Node::has("2001:db8::100/128", "lo"));
@@ -530,9 +530,11 @@ int lifetime_of(const std::string& address, const char* interface = "v0") {
 TEST(KernelHost, AddressesHaveALifetimeThatIsRenewed) {
   in_new_network([] {
     Node node;
-    AddressSet set = node.set({"192.0.2.100/24", "2001:db8::100/64"});
-    for (std::uint32_t i = 0; i < 200; ++i) set.addresses.push_back({IpAddress::v4(0x0A000001u + i), 32});
-    ASSERT_TRUE(node.host->claim(set));
+    const AddressSet v6 = node.set({"2001:db8::100/64"});
+    AddressSet v4 = node.set({"192.0.2.100/24"});
+    for (std::uint32_t i = 0; i < 200; ++i) v4.addresses.push_back({IpAddress::v4(0x0A000001u + i), 32});
+    for (const AddressSet& set : {v4, v6}) ASSERT_TRUE(node.host->claim(set));
+    EXPECT_EQ(node.host->counters().lease_errors, 0u);
     const auto first = node.host->next_deadline();
     ASSERT_TRUE(first);
     ::sleep(2);
@@ -548,7 +550,7 @@ TEST(KernelHost, AddressesHaveALifetimeThatIsRenewed) {
     for (const char* address : {"192.0.2.100", "2001:db8::100", "10.0.0.200", "10.0.0.7"})
       EXPECT_GE(lifetime_of(address), 29) << address;
     EXPECT_NE(output_of("ip -o addr show dev v0 to 2001:db8::100").find("deprecated"), std::string::npos);
-    node.host->release(set, ReleaseMode::immediate);
+    for (const AddressSet& set : {v4, v6}) node.host->release(set, ReleaseMode::immediate);
     EXPECT_FALSE(node.host->next_deadline());
   });
 }
@@ -557,9 +559,10 @@ TEST(KernelHost, LingeringAddressesHaveALifetimeBeyondTheDrainTime) {
   in_new_network([] {
     Node node;
     auto host = node.open(10s);
-    const AddressSet set = node.set({"192.0.2.100/24", "2001:db8::100/64"});
-    ASSERT_TRUE(host->claim(set));
-    host->release(set, ReleaseMode::lingering);
+    for (const char* prefix : {"192.0.2.100/24", "2001:db8::100/64"}) {
+      ASSERT_TRUE(host->claim(node.set({prefix})));
+      host->release(node.set({prefix}), ReleaseMode::lingering);
+    }
     for (const char* address : {"192.0.2.100", "2001:db8::100"}) {
       EXPECT_GT(lifetime_of(address, "lo"), 10) << address;
       EXPECT_LE(lifetime_of(address, "lo"), 20) << address;
