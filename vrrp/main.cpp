@@ -68,6 +68,7 @@ int run_agent(const std::string& path, const Config& at_start, ChildLink& child)
   link.ready = [&] { child.ready(); };
   link.notify = [&](std::string_view state) { child.notify(state); };
   link.set_hang_timeout = [&](Duration timeout) { child.set_hang_timeout(timeout); };
+  link.set_relievable = [&](bool is_relievable) { child.set_relievable(is_relievable); };
   link.set_last_will = [&](const KernelWill& will) { return child.set_last_will(will); };
   link.inherited = child.inherited();
   link.parent_fd = child.parent_fd();

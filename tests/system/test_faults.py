@@ -330,6 +330,52 @@ def test_freeze_of_the_agents_process(test):
     test.distribution("the other node answers HTTP", trial.takeovers, SILENT)
 
 
+def start_agents(lab: Lab, hang_timeout: str) -> None:
+    """The pair without its proxies; lb-a is Active."""
+    for node in lab.nodes:
+        settings = node.node_settings()
+        settings.update(track_proxy=False, hang_timeout=hang_timeout)
+        node.write_files(node=settings)
+    lab.a.start_agent()
+    lab.wait_active(lab.a)
+    lab.b.start_agent()
+    lab.wait_backup(lab.b)
+
+
+def test_backup_that_hangs_for_a_moment_stays_what_it_is(test):
+    lab = Lab(origins=0)
+    start_agents(lab, hang_timeout="200ms")
+    child = lab.b.agent_child()
+    for _ in range(3):
+        os.kill(child, signal.SIGSTOP)
+        time.sleep(0.6)
+        os.kill(child, signal.SIGCONT)
+        lab.wait_backup(lab.b)
+    assert lab.b.agent_child() == child, lab.b.agent.log()
+    os.kill(child, signal.SIGSTOP)
+    wait_for("for good, and it is replaced", lambda: lab.b.agent.children() not in ([child], []), 10)
+    lab.wait_backup(lab.b)
+
+
+def test_claim_that_waits_for_the_kernel_is_not_a_hang(test):
+    """The kernel has one lock for the addresses of all namespaces; whoever removes many interfaces keeps it long."""
+    lab = Lab(origins=0)
+    start_agents(lab, hang_timeout="50ms")
+    child = lab.b.agent_child()
+    pairs = "".join(f"link add v{i} group 7 type veth peer name w{i}\n" for i in range(1500))
+    lab.client.run(["ip", "-batch", "-"], input=pairs)
+    lab.wait_backup(lab.b)
+    began = time.monotonic()
+    remover = lab.client.start("ip", ["ip", "link", "del", "group", "7"])
+    time.sleep(0.1)
+    lab.a.agent.signal(signal.SIGTERM)
+    remover.wait()
+    test.note(f"the kernel was busy for {(time.monotonic() - began) * 1000:.0f} ms")
+    lab.wait_active(lab.b)
+    time.sleep(0.5)
+    assert lab.b.states() == ["active"] and lab.b.agent_child() == child, lab.b.agent.log()
+
+
 @time_limit(120)
 def test_kill_of_the_supervisor_leaves_no_child_behind(test):
     trial = Trial(test)

@@ -207,6 +207,18 @@ struct Agent::Impl {
     return peer_reports.at(group.members().front()->config().key);
   }
 
+  // The peer has said what it is, and it is none that could take over. Of strangers nothing is known.
+  bool is_alone(TimePoint now, const Group& group) const {
+    if (!group.is_pair()) return false;
+    const auto& members = group.members();
+    return std::any_of(members.begin(), members.end(), [&](const VirtualRouter* member) {
+      const auto found = peer_reports.find(member->config().key);
+      if (found == peer_reports.end()) return false;
+      const PeerReport& peer = found->second;
+      return now - peer.heard > kPeerReportMax || !peer.is_eligible || peer.state != "backup";
+    });
+  }
+
   // The groups that are Active here and meant; the error says why they cannot be handed over.
   Expected<std::vector<Group*>, std::string> groups_to_hand_over(TimePoint now,
                                                                  const std::optional<std::string>& router) const {
@@ -523,6 +535,17 @@ NodeRole Agent::role() const {
     return router->holds_addresses() && (is_tracked(router) || !any_tracked);
   });
   return holds ? NodeRole::active : NodeRole::standby;
+}
+
+bool Agent::is_relievable(TimePoint now) const {
+  return std::any_of(impl_->groups.begin(), impl_->groups.end(), [&](const auto& group) {
+    const auto& members = group->members();
+    const auto holds = [](const VirtualRouter* member) { return member->holds_addresses(); };
+    const auto claims = [](const VirtualRouter* member) { return member->is_claiming(); };
+    if (std::none_of(members.begin(), members.end(), holds)) return false;
+    if (!group->is_active()) return true;  // somebody is about to
+    return std::none_of(members.begin(), members.end(), claims) && !impl_->is_alone(now, *group);
+  });
 }
 
 std::vector<PlanRow> Agent::plan() const { return vrrp::plan(impl_->config, impl_->peer_priorities()); }

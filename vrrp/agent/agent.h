@@ -78,6 +78,9 @@ class Agent {
 
   // active while any tracked instance holds its addresses: what the gate tells the proxy.
   NodeRole role() const;
+  // Whether the death of this process should be seen at once: addresses are held, and as far as is known another
+  // node could have them. Nobody could while the peer is away, and a claim that has only begun is for nobody else.
+  bool is_relievable(TimePoint now) const;
   Status status(TimePoint now) const;
   std::vector<PlanRow> plan() const;  // who would be Active, with what the peer said of its priorities
   // Journal entries since the last call, oldest first: for the log and GET /events.

@@ -104,6 +104,7 @@ class VirtualRouter {
   void change(TimePoint now, const InstanceChange& change);
 
   bool holds_addresses() const { return !holdings_.is_empty(); }  // or is about to
+  bool is_claiming() const { return holdings_.is_missing_any(); }
   // Takes over an address that another virtual router leaves on this one's interface, and announces it in its next
   // turn; false when it is not wanted.
   bool inherit(int interface_index, const IpPrefix& address);

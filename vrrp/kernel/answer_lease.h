@@ -55,9 +55,9 @@ class AnswerLease {
 // The supervisor's side.
 class LeaseKeeper {
  public:
-  // To be called whenever the agent's heart was seen beating; renews when a quarter of the lease is over. Whoever
-  // let it expire was away, or the agent was: the node is silent for the time of another lease, in which the agent
-  // finds out who is Active now.
+  // To be called as long as the agent does not count as hung; renews when a quarter of the lease is over. Whoever
+  // let it expire was away: the node is silent for the time of another lease, in which the agent finds out who is
+  // Active now.
   void renew(TimePoint now, Duration duration);
   void restart(TimePoint now);  // a new agent, which holds nothing yet
 

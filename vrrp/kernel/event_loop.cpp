@@ -361,6 +361,8 @@ void EventLoop::tell(TimePoint now) {
     if (text != told_status_) link_.notify(told_status_ = text);
   }
   gate_->set_role(agent_->role());
+  // as of the end of a turn: the next one, which may be a claim that waits for the kernel, is given the time for it
+  link_.set_relievable(agent_->is_relievable(now));
   link_.heartbeat();
   beat_at_ = now + config_.hang_timeout / 4;
 }

@@ -34,6 +34,7 @@ struct SupervisorLink {
   std::function<void()> ready = [] {};
   std::function<void(std::string_view)> notify = [](std::string_view) {};
   std::function<void(Duration)> set_hang_timeout = [](Duration) {};
+  std::function<void(bool)> set_relievable = [](bool) {};
   std::function<Expected<void, std::string>(const KernelWill&)> set_last_will = [](const KernelWill&) {
     return Expected<void, std::string>{};
   };

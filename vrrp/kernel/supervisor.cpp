@@ -41,6 +41,7 @@ struct SharedWithChild {
   };
   std::atomic<std::uint64_t> heartbeats;
   std::atomic<std::int64_t> hang_timeout;  // nanoseconds
+  std::atomic<bool> is_relievable;
   std::atomic<std::uint32_t> will_slot;
   std::array<Slot, 2> will;
 };
@@ -156,6 +157,11 @@ class Supervisor {
     return std::max(kHangTimeoutMin, Duration(shared_->hang_timeout.load(std::memory_order_relaxed)));
   }
   Duration look_interval() const { return hang_timeout() / 4; }
+  Duration quiet_max(std::uint64_t beats) const {
+    if (beats == 0) return std::max(options_.start_timeout, hang_timeout());
+    if (shared_->is_relievable.load(std::memory_order_relaxed)) return hang_timeout();
+    return std::max(options_.idle_hang_timeout, hang_timeout());
+  }
 
   const SupervisorOptions& options_;
   const std::function<int(ChildLink&)>& run_child_;
@@ -168,7 +174,6 @@ class Supervisor {
   RestartBackoff backoff_;
   HangDetector hang_detector_;
   LeaseKeeper lease_;
-  std::uint64_t leased_beats_ = 0;
   std::optional<Child> child_;
   bool was_ever_ready_ = false;
   TimePoint restart_at_;
@@ -227,6 +232,7 @@ bool Supervisor::start_child() {
   UniqueFd theirs(pair[1]);
   shared_->heartbeats = 0;
   shared_->hang_timeout = options_.hang_timeout.count();
+  shared_->is_relievable = false;
   Bytes first_will;
   encode_last_will({{}, {}, lingering_.state()}, first_will);
   write_will(*shared_, first_will);
@@ -357,12 +363,12 @@ void Supervisor::look(TimePoint now) {
 
   const std::uint64_t beats = shared_->heartbeats.load(std::memory_order_relaxed);
   const Duration quiet = hang_detector_.look(now, beats, look_interval());
-  const Duration limit = beats == 0 ? std::max(options_.start_timeout, hang_timeout()) : hang_timeout();
-  if (quiet >= limit) {
+  if (quiet >= quiet_max(beats)) {
     kill_child(now, fmt::format("it hung: no heartbeat for {} ms",
                                 std::chrono::duration_cast<std::chrono::milliseconds>(quiet).count()));
+  } else if (beats != 0 && !child_->killed_at) {
+    lease_.renew(now, lease_duration(hang_timeout()));
   }
-  if (beats != std::exchange(leased_beats_, beats)) lease_.renew(now, lease_duration(hang_timeout()));
   if (watchdog_interval_ && beats != watchdog_beats_ && now >= watchdog_at_) {
     watchdog_beats_ = beats;
     watchdog_at_ = now + *watchdog_interval_;
@@ -451,6 +457,10 @@ void ChildLink::heartbeat() { shared_.heartbeats.fetch_add(1, std::memory_order_
 
 void ChildLink::set_hang_timeout(Duration timeout) {
   shared_.hang_timeout.store(timeout.count(), std::memory_order_relaxed);
+}
+
+void ChildLink::set_relievable(bool is_relievable) {
+  shared_.is_relievable.store(is_relievable, std::memory_order_relaxed);
 }
 
 void ChildLink::ready() { notify("READY=1"); }

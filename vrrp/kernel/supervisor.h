@@ -9,8 +9,9 @@
 //
 // Death is the end of the link or SIGCHLD, whichever is seen first. A child whose heartbeat stands still for the
 // hang timeout is killed and counts as dead; a supervisor that finds that it was itself late (a paused machine,
-// starvation) gives the child a fresh hang timeout instead. When the parent dies, the child gets SIGTERM and the
-// end of its link, resigns and exits: nothing is left behind.
+// starvation) gives the child a fresh hang timeout instead. A child that nobody could relieve is given more time:
+// it waits for a lock of the kernel perhaps, for which the next one would wait as well, after its join hold. When
+// the parent dies, the child gets SIGTERM and the end of its link, resigns and exits: nothing is left behind.
 //
 // Between the death and the last address let go of the parent allocates nothing: everything it needs is open and in
 // memory. It is single-threaded and must be called from a single-threaded process (it forks).
@@ -41,8 +42,9 @@ struct SupervisorOptions {
   std::string lock_path;  // single instance: flock, "<control_socket>.lock"
   Duration hang_timeout =
       std::chrono::milliseconds(200);  // no heartbeat for so long is a hang; at least kHangTimeoutMin
-  Duration start_timeout = std::chrono::seconds(30);  // the same until the first heartbeat: loading, first dump
-  Duration stop_timeout = std::chrono::seconds(20);   // from SIGTERM to SIGKILL; must exceed the drain time
+  Duration start_timeout = std::chrono::seconds(30);     // the same until the first heartbeat: loading, first dump
+  Duration stop_timeout = std::chrono::seconds(20);      // from SIGTERM to SIGKILL; must exceed the drain time
+  Duration idle_hang_timeout = std::chrono::seconds(2);  // as hang_timeout, while the child cannot be relieved
 };
 
 struct SharedWithChild;  // memory that parent and child share
@@ -65,6 +67,8 @@ class ChildLink {
   // that may take long (thousands of addresses), never by a helper thread.
   void heartbeat();
   void set_hang_timeout(Duration timeout);  // after a reload
+  // Whether the child serves what another node would, were it dead. A new child does not.
+  void set_relievable(bool is_relievable);
 
   // The child serves: READY=1 goes out once, from the parent, which is the main process of the service.
   void ready();

@@ -360,5 +360,40 @@ TEST_F(AgentTrackingTest, DrainAmongStrangersMustBeForced) {
   EXPECT_EQ(state(), "fault");
 }
 
+// ---- whether a hang may last a little ----
+
+TEST_F(AgentTrackingTest, OnlyAnActiveCanBeRelievedAndOnlyByAPeerThatIsBackup) {
+  lan_.start(node_);
+  EXPECT_FALSE(agent().is_relievable(lan_.now())) << "nothing is held";
+  result("app", true);
+  result("gateway", true);
+  lan_.run_for(1100ms);
+  ASSERT_EQ(state(), "active");
+  EXPECT_TRUE(agent().is_relievable(lan_.now())) << "there may be a peer that says nothing of itself";
+  peer_says(190, 0, true, "active");
+  EXPECT_FALSE(agent().is_relievable(lan_.now())) << "what a dead Active said last";
+  peer_says(190, 0, false, "fault");
+  EXPECT_FALSE(agent().is_relievable(lan_.now()));
+  peer_says(190);
+  EXPECT_TRUE(agent().is_relievable(lan_.now()));
+  lan_.run_for(4s);
+  EXPECT_FALSE(agent().is_relievable(lan_.now())) << "it has been silent";
+  peer_says(190);
+  EXPECT_EQ(handover(), "");
+  peer_says(190, 0, true, "active");
+  ASSERT_EQ(state(), "yielding");
+  EXPECT_TRUE(agent().is_relievable(lan_.now())) << "the peer has come and the addresses are still here";
+  hear(190);
+  EXPECT_EQ(state(), "backup");
+  EXPECT_FALSE(agent().is_relievable(lan_.now()));
+}
+
+TEST_F(AgentTrackingTest, ActiveAmongStrangersCanBeRelieved) {
+  among_strangers();
+  start_active();
+  lan_.run_for(4s);
+  EXPECT_TRUE(agent().is_relievable(lan_.now()));
+}
+
 }  // namespace
 }  // namespace vipair::vrrp

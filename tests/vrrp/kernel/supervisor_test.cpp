@@ -157,8 +157,9 @@ bool ends(pid_t process) {
 
 // An agent's loop: beats until it is told to stop or its parent is gone.
 std::atomic<bool> stop_requested = false;
-int beat_until_stopped(ChildLink& link) {
+int beat(ChildLink& link, bool is_relievable) {
   std::signal(SIGTERM, [](int) { stop_requested = true; });
+  link.set_relievable(is_relievable);
   link.ready();
   while (!stop_requested) {
     link.heartbeat();
@@ -167,6 +168,8 @@ int beat_until_stopped(ChildLink& link) {
   }
   return 0;
 }
+
+int beat_until_stopped(ChildLink& link) { return beat(link, true); }
 
 constexpr std::array<std::uint8_t, 12> kResignation = {0x31, 51, 0, 1, 0, 10, 0, 0, 10, 8, 0, 100};
 
@@ -328,6 +331,20 @@ TEST(Supervisor, LeavesAChildAloneThatWasPausedTogetherWithItself) {
   }
   EXPECT_EQ(supervised.next_child(600), std::nullopt);
   EXPECT_EQ(::kill(*child, 0), 0);
+}
+
+TEST(Supervisor, GivesAChildTimeThatNobodyCouldRelieve) {
+  const Supervised supervised([](ChildLink& link) { return beat(link, false); });
+  const auto child = supervised.next_child();
+  ASSERT_TRUE(child);
+  for (int pause = 0; pause < 2; ++pause) {
+    ::kill(*child, SIGSTOP);
+    EXPECT_EQ(supervised.next_child(3 * kHangTimeout / milliseconds(1)), std::nullopt);
+    ::kill(*child, SIGCONT);
+    std::this_thread::sleep_for(kHangTimeout);
+  }
+  ::kill(*child, SIGSTOP);
+  EXPECT_TRUE(supervised.next_child()) << "but not for ever";
 }
 
 TEST(Supervisor, TakesItsChildWithItWhenItIsKilled) {
