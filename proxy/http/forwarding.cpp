@@ -1,6 +1,7 @@
 #include "proxy/http/forwarding.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/assert.h"
 #include "proxy/http/chars.h"
@@ -153,6 +154,30 @@ std::uint64_t max_forwards(const RequestHead& head, const char* buffer) {
   return value;
 }
 
+// A strong entity tag promises the bytes that the server sent (RFC 9110 section 8.8.1).
+void append_weak_etag(Buffer& out, const FieldTable& fields, const char* buffer) {
+  const Field* etag = fields.find(FieldName::etag);
+  if (etag == nullptr) return;
+  const std::string_view value = etag->value.in(buffer);
+  out.append(value.substr(0, 2) == "W/" ? "ETag: " : "ETag: W/");
+  out.append(value);
+  out.append("\r\n");
+}
+
+void append_vary(Buffer& out, const FieldTable& fields, const char* buffer) {
+  const bool is_said = has_element(fields, buffer, FieldName::vary, "accept-encoding") ||
+                       has_element(fields, buffer, FieldName::vary, "*");
+  out.append("Vary: ");
+  bool is_first = true;
+  for (const Field& field : fields) {
+    if (field.id != FieldName::vary || field.value.length == 0) continue;
+    if (!std::exchange(is_first, false)) out.append(", ");
+    out.append(field.value.in(buffer));
+  }
+  if (!is_said) out.append(is_first ? "Accept-Encoding" : ", Accept-Encoding");
+  out.append("\r\n");
+}
+
 void append_status_line(Buffer& out, const ResponseHead& head, const char* buffer) {
   const char digits[] = {static_cast<char>('0' + head.status / 100), static_cast<char>('0' + head.status / 10 % 10),
                          static_cast<char>('0' + head.status % 10), ' '};
@@ -245,7 +270,7 @@ void request_for_upstream(Buffer& out, const RequestHead& head, const char* buff
 
 ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const char* buffer,
                                     const ClientConnection& client, const ExchangeFacts& facts,
-                                    const HeaderRules& rules) {
+                                    const HeaderRules& rules, const ResponseChanges& changes) {
   VIPAIR_ASSERT(head.status >= 200, "interim responses go another way");
   const FieldTable& fields = head.fields;
   const bool takes_chunked = client.minor_version != 0;
@@ -255,7 +280,13 @@ ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const
   bool says_length = fields.has(FieldName::content_length) && head.status != 204;
   bool says_chunked =
       fields.has(FieldName::transfer_encoding) && takes_chunked && head.status != 204 && head.status != 304;
-  if (result.body.framing == Framing::chunked || result.body.framing == Framing::until_close) {
+  const bool is_coded = changes.coding != Coding::identity;
+  if (is_coded) {  // how long it will be is not known
+    says_length = false;
+    says_chunked = takes_chunked;
+  }
+  if (result.body.framing == Framing::chunked || result.body.framing == Framing::until_close ||
+      (is_coded && result.body.framing == Framing::content_length)) {
     result.body.framing = takes_chunked ? Framing::chunked : Framing::until_close;
     says_chunked = takes_chunked;
     if (!takes_chunked) result.persists = false;
@@ -263,6 +294,8 @@ ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const
 
   std::uint64_t dropped = kResponseRewritten;
   if (!says_chunked) dropped |= bit(FieldName::trailer);
+  if (is_coded) dropped |= bits(FieldName::etag, FieldName::accept_ranges);
+  if (changes.varies_by_coding) dropped |= bit(FieldName::vary);
   out.reserve(out.size() + head.size + 256);
   append_status_line(out, head, buffer);
   append_passing_fields(out, fields, buffer, dropped, &rules);
@@ -281,6 +314,12 @@ ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const
   } else if (client.minor_version == 0) {
     out.append("Connection: keep-alive\r\n");
   }
+  if (is_coded) {
+    append_field(out, "Content-Encoding: ", to_string(changes.coding));
+    append_weak_etag(out, fields, buffer);
+  }
+  if (changes.varies_by_coding) append_vary(out, fields, buffer);
+  out.append(changes.appended);
   if (!rules.empty()) rules.append_fields(facts, out);
   out.append("\r\n");
   return result;

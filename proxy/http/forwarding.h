@@ -28,6 +28,7 @@
 
 #include "proxy/http/body.h"
 #include "proxy/http/buffer.h"
+#include "proxy/http/compression.h"
 #include "proxy/http/exchange_facts.h"
 #include "proxy/http/header_rules.h"
 #include "proxy/http/message.h"
@@ -61,10 +62,19 @@ struct ResponseFraming {
   bool persists = false;  // the client connection stays open behind it
 };
 
+// What the proxy itself changes about a response.
+struct ResponseChanges {
+  std::string_view appended{};  // whole lines, each with its CRLF: a cookie, Strict-Transport-Security
+  // Compression (proxy/http/compression.h): the coding that the body is sent in, and whether another client might
+  // have got another one. Nothing, or all that it implies: Content-Encoding, a weak ETag, no Content-Length.
+  Coding coding = Coding::identity;
+  bool varies_by_coding = false;
+};
+
 // A final response (status 200 or above).
 ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const char* buffer,
                                     const ClientConnection& client, const ExchangeFacts& facts,
-                                    const HeaderRules& rules);
+                                    const HeaderRules& rules, const ResponseChanges& changes = {});
 
 // 1xx: passed on as it is, to HTTP/1.1 clients only (RFC 9110 section 15.2). False: nothing was written. The caller
 // has dealt with 101.

@@ -48,6 +48,10 @@ constexpr auto kKnownNames = std::to_array<KnownName>({
     {"content-range", FieldName::content_range},
     {"cache-control", FieldName::cache_control},
     {"range", FieldName::range},
+    {"accept-encoding", FieldName::accept_encoding},
+    {"accept-ranges", FieldName::accept_ranges},
+    {"etag", FieldName::etag},
+    {"vary", FieldName::vary},
 });
 
 // A perfect hash over length and the first and last letter, proved at compile time; neither is ever a '-', so a

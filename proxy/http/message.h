@@ -61,6 +61,10 @@ enum class FieldName : std::uint8_t {
   content_range,
   cache_control,
   range,
+  accept_encoding,
+  accept_ranges,
+  etag,
+  vary,
   x_forwarded_other,  // any other name that starts with X-Forwarded-
   disguised,  // one of the names above with '_' for a '-' (X_Forwarded_For), which CGI-like origins mistake for it
 };

@@ -428,6 +428,66 @@ TEST(ResponseForClient, ObeysTheRules) {
       "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nServer: web\r\nDate: never\r\nX-Served-By: lb-a blog\r\n\r\n");
 }
 
+struct Coded {
+  std::string head;
+  ResponseFraming framing;
+};
+
+Coded in_coding(Coding coding, const std::string& bytes, std::uint8_t minor_version = 1) {
+  ResponseHead head;
+  EXPECT_EQ(parse_response_head(bytes, {}, head, 0).status, ParseStatus::complete);
+  ClientConnection client;
+  client.minor_version = minor_version;
+  Buffer out;
+  ResponseChanges changes;
+  changes.appended = "Set-Cookie: a=b\r\n";
+  changes.coding = coding;
+  changes.varies_by_coding = true;
+  Coded coded;
+  coded.framing = response_for_client(out, head, bytes.data(), client, {}, {}, changes);
+  coded.head = std::string(out.view());
+  return coded;
+}
+
+TEST(ResponseForClient, SaysThatItIsCompressed) {
+  const Coded coded =
+      in_coding(Coding::gzip,
+                "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nETag: \"v1\"\r\nAccept-Ranges: bytes\r\n"
+                "Vary: Origin\r\n\r\n");
+  EXPECT_EQ(field(coded.head, "Content-Encoding"), "gzip");
+  EXPECT_EQ(field(coded.head, "Content-Length"), "-");
+  EXPECT_EQ(field(coded.head, "Transfer-Encoding"), "chunked");
+  EXPECT_EQ(field(coded.head, "ETag"), "W/\"v1\"");
+  EXPECT_EQ(field(coded.head, "Accept-Ranges"), "-");
+  EXPECT_EQ(field(coded.head, "Vary"), "Origin, Accept-Encoding");
+  EXPECT_EQ(field(coded.head, "Set-Cookie"), "a=b");
+  EXPECT_EQ(coded.framing.body.framing, Framing::chunked);
+}
+
+TEST(ResponseForClient, VariesThoughThisClientGotItPlain) {
+  const Coded coded = in_coding(Coding::identity, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"v1\"\r\n\r\n");
+  EXPECT_EQ(field(coded.head, "Content-Length"), "5");
+  EXPECT_EQ(field(coded.head, "ETag"), "\"v1\"");
+  EXPECT_EQ(field(coded.head, "Vary"), "Accept-Encoding");
+  EXPECT_EQ(coded.framing.body.framing, Framing::content_length);
+}
+
+TEST(ResponseForClient, DoesNotSayTwiceThatItVaries) {
+  for (const std::string vary : {"accept-encoding", "*", "Origin, Accept-Encoding"}) {
+    const Coded coded = in_coding(
+        Coding::brotli, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVary: " + vary + "\r\nETag: W/\"v1\"\r\n\r\n");
+    EXPECT_EQ(field(coded.head, "Vary"), vary);
+    EXPECT_EQ(field(coded.head, "ETag"), "W/\"v1\"");
+  }
+}
+
+TEST(ResponseForClient, CompressedForHttp10EndsWithTheConnection) {
+  const Coded coded = in_coding(Coding::gzip, "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", 0);
+  EXPECT_EQ(field(coded.head, "Transfer-Encoding"), "-");
+  EXPECT_EQ(coded.framing.body.framing, Framing::until_close);
+  EXPECT_FALSE(coded.framing.persists);
+}
+
 TEST(ResponseForClient, CopesWithNoReason) {
   EXPECT_EQ(respond("HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n").head.substr(0, 15), "HTTP/1.1 299 \r\n");
 }

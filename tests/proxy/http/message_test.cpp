@@ -11,6 +11,10 @@ namespace vipair::http {
 namespace {
 
 const std::vector<std::pair<std::string, FieldName>> kNames = {
+    {"Accept-Encoding", FieldName::accept_encoding},
+    {"Accept-Ranges", FieldName::accept_ranges},
+    {"ETag", FieldName::etag},
+    {"Vary", FieldName::vary},
     {"Connection", FieldName::connection},
     {"Content-Length", FieldName::content_length},
     {"Transfer-Encoding", FieldName::transfer_encoding},
