@@ -194,9 +194,15 @@ run_compilers() {
 }
 
 if [ "${stages[*]}" = quick ]; then "$root/tests/install.sh" demo || exit 1; else "$root/tests/install.sh" all || exit 1; fi
-for stage in "${stages[@]}"; do "run_$stage"; done
+times=()
+for stage in "${stages[@]}"; do
+  stage_began=$SECONDS
+  "run_$stage"
+  times+=("$stage $(((SECONDS - stage_began) / 60)):$(printf %02d $(((SECONDS - stage_began) % 60)))")
+done
 
 say "done"
+printf 'took %s\n' "${times[@]}"
 for name in "${failed_steps[@]}"; do echo "failed: $name"; done
 awk '{p += $1; f += $2; s += $3} END {printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0}' "$work/tally"
 status=$?
