@@ -18,7 +18,8 @@ void Holdings::want(std::vector<IpPrefix> addresses) {
                [&](const IpPrefix& prefix) { return !held_.contains(prefix); });
   std::copy_if(before.begin(), before.end(), std::back_inserter(surplus_),
                [&](const IpPrefix& prefix) { return held_.contains(prefix) && !is_wanted(prefix); });
-  std::erase_if(unannounced_, [&](const IpPrefix& prefix) { return !is_wanted(prefix); });
+  for (auto* queue : {&unannounced_, &to_repeat_})
+    std::erase_if(*queue, [&](const IpPrefix& prefix) { return !is_wanted(prefix); });
 }
 
 void Holdings::let_go(ReleaseMode mode) {
@@ -62,16 +63,20 @@ void Holdings::released(std::size_t count) {
 }
 
 void Holdings::announce_all() {
-  unannounced_.clear();
-  std::copy_if(wanted_.begin(), wanted_.end(), std::back_inserter(unannounced_),
-               [&](const IpPrefix& prefix) { return held_.contains(prefix); });
+  const std::set<IpPrefix> first(unannounced_.begin(), unannounced_.end());
+  to_repeat_.clear();
+  std::copy_if(wanted_.begin(), wanted_.end(), std::back_inserter(to_repeat_),
+               [&](const IpPrefix& prefix) { return held_.contains(prefix) && !first.contains(prefix); });
 }
 
 std::vector<IpAddress> Holdings::take_announcements(std::size_t max) {
   std::vector<IpAddress> taken;
-  for (; !unannounced_.empty() && taken.size() < max; unannounced_.pop_front()) {
-    if (held_.contains(unannounced_.front())) taken.push_back(unannounced_.front().address);
-  }
+  auto take = [&](std::deque<IpPrefix>& from) {
+    for (; !from.empty() && taken.size() < max; from.pop_front())
+      if (held_.contains(from.front())) taken.push_back(from.front().address);
+  };
+  take(unannounced_);
+  if (may_repeat()) take(to_repeat_);
   return taken;
 }
 

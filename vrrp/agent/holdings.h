@@ -33,7 +33,7 @@ class Holdings {
 
   bool is_missing_any() const { return !missing_.empty(); }
   bool is_holding_too_many() const { return !surplus_.empty(); }
-  bool is_announcing() const { return !unannounced_.empty(); }
+  bool is_announcing() const { return !unannounced_.empty() || may_repeat(); }
 
   std::vector<IpPrefix> next_to_claim(std::size_t max) const { return first(missing_, max); }
   void claimed(std::size_t count);  // the first so many of them; they are to be announced
@@ -42,6 +42,7 @@ class Holdings {
   ReleaseMode release_mode() const { return release_mode_; }
   void released(std::size_t count);
 
+  // What was not announced yet goes first; the others follow when nothing is missing any more.
   void announce_all();
   std::vector<IpAddress> take_announcements(std::size_t max);
 
@@ -55,6 +56,7 @@ class Holdings {
 
  private:
   static std::vector<IpPrefix> first(const std::deque<IpPrefix>& list, std::size_t max);
+  bool may_repeat() const { return !to_repeat_.empty() && missing_.empty(); }
   bool is_wanted(const IpPrefix& address) const { return wanted_set_.contains(address); }
 
   std::vector<IpPrefix> wanted_;   // in order
@@ -62,7 +64,7 @@ class Holdings {
   std::set<IpPrefix> held_;        // put there by us and not known to be gone
   std::deque<IpPrefix> missing_;   // wanted, not held
   std::deque<IpPrefix> surplus_;   // held, not wanted
-  std::deque<IpPrefix> unannounced_;
+  std::deque<IpPrefix> unannounced_, to_repeat_;
   ReleaseMode release_mode_ = ReleaseMode::immediate;
 };
 

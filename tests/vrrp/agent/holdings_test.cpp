@@ -39,6 +39,24 @@ TEST(Holdings, AreClaimedAndAnnouncedInOrderSliceBySlice) {
   EXPECT_FALSE(holdings.is_announcing());
 }
 
+TEST(Holdings, RepetitionHoldsUpNoFirstAnnouncement) {
+  Holdings holdings;
+  holdings.want({kA, kB, kC});
+  holdings.claimed(1);
+  (void)holdings.take_announcements(9);
+  holdings.claimed(1);
+  holdings.announce_all();
+  EXPECT_THAT(holdings.take_announcements(9), ElementsAre(kB.address)) << "not again while some are missing";
+  EXPECT_FALSE(holdings.is_announcing());
+  holdings.claimed(1);
+  EXPECT_THAT(holdings.take_announcements(9), ElementsAre(kC.address, kA.address));
+  EXPECT_FALSE(holdings.is_announcing());
+  holdings.announce_all();
+  EXPECT_THAT(holdings.take_announcements(2), ElementsAre(kA.address, kB.address));
+  holdings.announce_all();
+  EXPECT_THAT(holdings.take_announcements(9), ElementsAre(kA.address, kB.address, kC.address)) << "from the start";
+}
+
 TEST(Holdings, ChangeTouchesWhatDiffers) {
   Holdings holdings = holding({kA, kB});
   holdings.want({kB, kC});
