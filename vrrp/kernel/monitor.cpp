@@ -13,7 +13,8 @@
 namespace vipair::vrrp {
 namespace {
 
-constexpr std::size_t kMessageBuffer = 64u << 10;
+constexpr std::size_t kMessageBuffer = 8u << 10;  // an event that does not fit is made up for by a full list
+constexpr unsigned kMessagesPerCall = 16;         // thousands of addresses come in one row
 
 }  // namespace
 
@@ -216,17 +217,21 @@ Expected<void, std::string> Monitor::list_all() {
 }
 
 Expected<void, std::string> Monitor::drain() {
-  buffer_.resize(kMessageBuffer);
+  buffer_.resize(kMessagesPerCall * kMessageBuffer);
+  std::array<sockaddr_nl, kMessagesPerCall> senders;
+  std::array<iovec, kMessagesPerCall> pieces;
+  std::array<mmsghdr, kMessagesPerCall> headers;
   for (;;) {
-    sockaddr_nl sender{};
-    iovec piece{buffer_.data(), buffer_.size()};
-    msghdr header{};
-    header.msg_name = &sender;
-    header.msg_namelen = sizeof sender;
-    header.msg_iov = &piece;
-    header.msg_iovlen = 1;
-    const ssize_t size = ::recvmsg(fd_.get(), &header, 0);
-    if (size < 0) {
+    for (std::size_t i = 0; i < kMessagesPerCall; ++i) {
+      pieces[i] = {buffer_.data() + i * kMessageBuffer, kMessageBuffer};
+      headers[i] = {};
+      headers[i].msg_hdr.msg_name = &senders[i];
+      headers[i].msg_hdr.msg_namelen = sizeof senders[i];
+      headers[i].msg_hdr.msg_iov = &pieces[i];
+      headers[i].msg_hdr.msg_iovlen = 1;
+    }
+    const int count = ::recvmmsg(fd_.get(), headers.data(), kMessagesPerCall, MSG_DONTWAIT, nullptr);
+    if (count < 0) {
       if (errno == EINTR) continue;
       if (errno == ENOBUFS) {  // events were lost: what is still queued is older than a list made now
         is_stale_ = true;
@@ -236,12 +241,14 @@ Expected<void, std::string> Monitor::drain() {
       if (errno == EAGAIN || errno == EWOULDBLOCK) break;
       return Unexpected{"reading the kernel's interface events failed: " + std::string(std::strerror(errno))};
     }
-    if (sender.nl_pid != 0) continue;
-    if (header.msg_flags & MSG_TRUNC) is_stale_ = true;
-    int rest = static_cast<int>(size);
-    for (auto* message = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(message, rest);
-         message = nlmsg_next(message, &rest))
-      table_.apply(*message);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+      if (senders[i].nl_pid != 0) continue;
+      if (headers[i].msg_hdr.msg_flags & MSG_TRUNC) is_stale_ = true;
+      int rest = static_cast<int>(headers[i].msg_len);
+      for (auto* message = static_cast<nlmsghdr*>(pieces[i].iov_base); nlmsg_ok(message, rest);
+           message = nlmsg_next(message, &rest))
+        table_.apply(*message);
+    }
   }
   return is_stale_ ? list_all() : Expected<void, std::string>{};
 }

@@ -348,7 +348,9 @@ void NetlinkSocket::execute_batch(std::span<const NetlinkMessage> requests, Netl
   for (const NetlinkMessage& request : requests) {
     nlmsghdr* header = nlmsg_hdr(request.get());
     header->nlmsg_seq = ++sequence_;
-    header->nlmsg_flags |= NLM_F_ACK;
+    // a refusal is told in any case, and the last answer says that all before it were carried out
+    header->nlmsg_flags = static_cast<std::uint16_t>(header->nlmsg_flags & ~NLM_F_ACK);
+    if (&request == &requests.back()) header->nlmsg_flags |= NLM_F_ACK;
     pieces.push_back({header, NLMSG_ALIGN(header->nlmsg_len)});
   }
   sockaddr_nl kernel{};
@@ -365,12 +367,11 @@ void NetlinkSocket::execute_batch(std::span<const NetlinkMessage> requests, Netl
     std::fill_n(answers, requests.size(), NetlinkAnswer{errno, {}});
     return;
   }
-  std::vector<bool> is_answered(requests.size());
-  for (std::size_t missing = requests.size(); missing > 0;) {
+  for (bool is_over = false; !is_over;) {
     const int size = receive();
-    if (size < 0) {
+    if (size < 0) {  // nobody knows what became of them
       for (std::size_t i = 0; i < requests.size(); ++i)
-        if (!is_answered[i]) answers[i] = {-size, {}};
+        if (answers[i].error == 0) answers[i] = {-size, {}};
       return;
     }
     int rest = size;
@@ -378,10 +379,9 @@ void NetlinkSocket::execute_batch(std::span<const NetlinkMessage> requests, Netl
          header = nlmsg_next(header, &rest)) {
       const std::uint32_t index = header->nlmsg_seq - first;
       // an answer of an earlier batch that timed out has an older number
-      if (header->nlmsg_type != NLMSG_ERROR || index >= requests.size() || is_answered[index]) continue;
+      if (header->nlmsg_type != NLMSG_ERROR || index >= requests.size()) continue;
       answers[index] = parse_answer(*header);
-      is_answered[index] = true;
-      --missing;
+      is_over = index + 1 == requests.size();
     }
   }
 }
