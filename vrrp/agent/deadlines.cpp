@@ -28,10 +28,13 @@ std::optional<TimePoint> Deadlines::earliest() const {
 
 std::vector<VirtualRouter*> Deadlines::due(TimePoint now, std::size_t first) const {
   std::vector<VirtualRouter*> due;
-  for (std::size_t i = 0; i < times_.size(); ++i) {
-    const std::size_t place = (first + i) % times_.size();
-    if (times_[place] <= now) due.push_back(routers_[place]);
-  }
+  auto look = [&](std::size_t place, std::size_t end) {
+    for (; place < end; ++place)
+      if (times_[place] <= now) due.push_back(routers_[place]);
+  };
+  first = std::min(first, times_.size());
+  look(first, times_.size());
+  look(0, first);
   return due;
 }
 

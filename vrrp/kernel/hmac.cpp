@@ -5,9 +5,11 @@
 #include <openssl/params.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <system_error>
+#include <vector>
 
 #include "common/base/assert.h"
 
@@ -20,6 +22,12 @@ struct Free {
   void operator()(EVP_MAC_CTX* context) const { ::EVP_MAC_CTX_free(context); }
 };
 using Context = std::unique_ptr<EVP_MAC_CTX, Free>;
+
+constexpr std::size_t kContextsMax = 4;  // keys in use: two while they rotate
+struct KeyedContext {
+  PairKey key;
+  Context context;
+};
 
 Context new_context() {
   const std::unique_ptr<EVP_MAC, Free> mac(::EVP_MAC_fetch(nullptr, OSSL_MAC_NAME_HMAC, nullptr));
@@ -34,14 +42,20 @@ Context new_context() {
 
 }  // namespace
 
-// To look up the algorithm costs more than to use it: it is done once per thread.
+// To look up the algorithm and to take in a key cost more than to use them: both are done once per thread and key.
 std::array<std::uint8_t, 32> hmac_sha256(const PairKey& key, ByteView message) {
-  static thread_local const Context kContext = new_context();
+  static thread_local std::vector<KeyedContext> contexts;
+  auto keyed = std::find_if(contexts.begin(), contexts.end(), [&](const auto& known) { return known.key == key; });
+  const bool is_new = keyed == contexts.end();
+  if (is_new && contexts.size() == kContextsMax) contexts.erase(contexts.begin());
+  if (is_new) keyed = contexts.insert(contexts.end(), {key, new_context()});
+  EVP_MAC_CTX* context = keyed->context.get();
   std::array<std::uint8_t, 32> mac;
   std::size_t size = 0;
-  const bool is_done = ::EVP_MAC_init(kContext.get(), key.data(), key.size(), nullptr) == 1 &&
-                       ::EVP_MAC_update(kContext.get(), message.data(), message.size()) == 1 &&
-                       ::EVP_MAC_final(kContext.get(), mac.data(), &size, mac.size()) == 1;
+  const bool is_done =  // without a key it begins again with the one it has
+      ::EVP_MAC_init(context, is_new ? key.data() : nullptr, is_new ? key.size() : 0, nullptr) == 1 &&
+      ::EVP_MAC_update(context, message.data(), message.size()) == 1 &&
+      ::EVP_MAC_final(context, mac.data(), &size, mac.size()) == 1;
   VIPAIR_ASSERT(is_done && size == mac.size(), "HMAC-SHA256 of any message has 32 bytes");
   return mac;
 }
