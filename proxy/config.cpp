@@ -53,11 +53,14 @@ class Loader {
     read_access_log(root, config_.access_log);
     read_sockets(root);
     read_trusted_proxies(root);
-    refuse_unsupported(root, {"cache", "tls", "certificate"});
+    refuse_unsupported(root, {"cache"});
+    read_tls(root, config_.tls);
+    config_.certificates = read_certificates(root);
     request_headers_ = read_header_rules(root, "request_headers", Direction::request);
     config_.response_headers = read_header_rules(root, "response_headers", Direction::response);
     read_sites(root);
     read_includes(root);
+    check_tls(root);
     root.finish();
     return std::move(config_);
   }
@@ -105,7 +108,9 @@ class Loader {
     for (ConfigGroup& group : groups) {
       auto text = group.require("address") ? group.text("address") : std::nullopt;
       auto endpoint = text ? read_endpoint(group, *text, "0.0.0.0:80") : std::nullopt;
-      if (group.boolean("tls").value_or(false)) group.error("tls", std::string(kUnsupported));
+      Listener listener;
+      listener.tls = group.boolean("tls").value_or(false);
+      listener.http2 = group.boolean("http2").value_or(listener.tls);
       group.finish();
       if (!endpoint) continue;
       auto [other, is_new] = seen.emplace(*endpoint, *text);
@@ -113,7 +118,8 @@ class Loader {
         group.error(*text, in_quotes(text->value) + " is listened on already, at " + place(other->second));
         continue;
       }
-      config_.listeners.push_back({*endpoint});
+      listener.address = *endpoint;
+      config_.listeners.push_back(listener);
     }
   }
 
@@ -171,6 +177,25 @@ class Loader {
     }
     if (config_.sites.empty() && errors_.empty())
       root.error("include", "there is no site: nothing would be served");
+  }
+
+  void check_tls(ConfigGroup& root) {
+    const bool is_spoken = std::any_of(config_.listeners.begin(), config_.listeners.end(),
+                                       [](const Listener& listener) { return listener.tls; });
+    bool has_certificate = !config_.certificates.empty();
+    for (const Site& site : config_.sites) {
+      has_certificate |= !site.tls.certificates.empty();
+      const bool is_wanted = site.tls.https == HttpsMode::redirect || site.tls.https == HttpsMode::only;
+      if (is_wanted && !is_spoken) {
+        errors_.push_back({site.file, site.line, "site.https",
+                           "no listener speaks TLS, expected one { address = \"0.0.0.0:443\"; tls = true; }"});
+      }
+    }
+    if (is_spoken && !has_certificate && errors_.empty()) {
+      root.error("listeners",
+                 "one speaks TLS, but there is no certificate, expected certificate = { certificate_file = \"…\"; "
+                 "key_file = \"…\"; } here or in a site");
+    }
   }
 
   // Of proxy.conf itself or of an included file. False when it speaks of none.

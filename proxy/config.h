@@ -20,6 +20,7 @@
 #include "proxy/config_limits.h"
 #include "proxy/config_log.h"
 #include "proxy/config_site.h"
+#include "proxy/config_tls.h"
 
 namespace vipair::proxy {
 
@@ -31,6 +32,8 @@ inline constexpr std::size_t kTrustedProxiesMax = 1000;
 
 struct Listener {
   IpEndpoint address;
+  bool tls = false;
+  bool http2 = false;  // with TLS: offered; without: taken from clients that know
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 
@@ -46,7 +49,9 @@ struct Config {
   std::string gate_socket = "/run/vipair/gate.sock";
   std::vector<IpPrefix> trusted_proxies;  // from these, X-Forwarded-* and Forwarded are believed and extended
   HeaderRules response_headers;           // of the proxy level alone, for what no site answers
-  std::vector<Site> sites;                // in the order of the files
+  TlsSettings tls;
+  std::vector<CertificateFiles> certificates;  // of sites without their own, and for names that are no site's
+  std::vector<Site> sites;                     // in the order of the files
   friend bool operator==(const Config&, const Config&) = default;
 };
 

@@ -60,9 +60,8 @@ class SiteReader {
     site.file = group.file();
     site.line = group.line();
     read_hosts(group, site);
-    if (auto https = group.choice("https", {"off", "redirect", "both", "only"}); https && *https != 0)
-      group.error("https", std::string(kUnsupported) + ", expected \"off\"");
-    refuse_unsupported(group, {"certificate", "cache"});
+    refuse_unsupported(group, {"cache"});
+    read_site_tls(group, site.tls);
     site.request_body_max = context_.limits.request_body;
     if (auto limits = group.group("limits")) {
       read_body_limit(*limits, site.request_body_max);

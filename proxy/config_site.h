@@ -10,6 +10,7 @@
 #include "common/runtime/config_file.h"
 #include "proxy/config_headers.h"
 #include "proxy/config_limits.h"
+#include "proxy/config_tls.h"
 #include "proxy/config_upstream.h"
 
 namespace vipair::proxy {
@@ -33,6 +34,7 @@ struct Site {
   std::string name;  // the first of its hosts
   std::vector<std::string>
       hosts;  // lower case; "a.example", "*.example" or "*" (the default site); never in two sites
+  SiteTls tls;
   std::vector<Upstream> upstreams;
   std::vector<Route> routes;                    // in the file's order; (match, path) is unique
   std::uint64_t request_body_max = kUnlimited;  // bytes

@@ -66,6 +66,7 @@ void read_upstream(ConfigGroup& group, const Timeouts& timeouts, Upstream& upstr
       balance && *balance != 0)
     group.error("balance", std::string(kUnsupported) + ", expected \"round_robin\"");
   refuse_unsupported(group, {"sticky", "health"});
+  upstream.tls = read_upstream_tls(group);
   upstream.connect_timeout = timeouts.connect;
   upstream.response_head_timeout = timeouts.response_head;
   if (auto own = group.group("timeouts")) {

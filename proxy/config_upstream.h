@@ -2,6 +2,7 @@
 // upstreams = ( … ): the groups of servers that requests are passed on to.
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "common/base/time.h"
 #include "common/runtime/config_file.h"
 #include "proxy/config_limits.h"
+#include "proxy/config_tls.h"
 
 namespace vipair::proxy {
 
@@ -26,6 +28,7 @@ struct UpstreamServer {
 struct Upstream {
   std::string name;                     // unique within its site
   std::vector<UpstreamServer> servers;  // at least one, no duplicates, in the file's order
+  std::optional<UpstreamTls> tls;       // how its servers are spoken to; none: in the clear
   Duration connect_timeout{};
   Duration response_head_timeout{};
   Duration avoid_failed = std::chrono::seconds(1);  // a server that could not be reached is passed over for so long

@@ -43,6 +43,7 @@ class Router {
   // `host` in normal form without port (http::Authority), empty for an HTTP/1.0 request without one; `path`
   // canonical (http::canonical_target) or "*", which the shortest prefix "/" answers.
   Match match(std::string_view host, std::string_view path) const;
+  std::optional<std::size_t> find_site(std::string_view host) const;
 
  private:
   struct Hash {
@@ -58,7 +59,6 @@ class Router {
     std::size_t routes = 0;
   };
 
-  std::optional<std::size_t> find_site(std::string_view host) const;
   static std::optional<std::size_t> find_route(const Site& site, std::string_view path);
 
   std::vector<Site> sites_;

@@ -2,9 +2,11 @@
 // What is known of a client's connection before its first request.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "common/base/ip_address.h"
+#include "proxy/server/tls_info.h"
 
 namespace vipair::proxy {
 
@@ -19,7 +21,8 @@ struct ClientInfo {
   std::string address_text, port_text;
   IpEndpoint listening;  // the listener's, as configured
   bool is_tls = false;
-  std::uint8_t http_version = 1;  // 2: what the session reads is one stream of an HTTP/2 connection
+  std::shared_ptr<const TlsInfo> tls;  // with is_tls
+  std::uint8_t http_version = 1;       // 2: what the session reads is one stream of an HTTP/2 connection
 };
 
 }  // namespace vipair::proxy

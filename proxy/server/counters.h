@@ -33,8 +33,16 @@ struct AcceptCounters {
   Counter at_limit;      // pauses because of limits.connections
 };
 
+struct TlsCounters {  // handshakes of clients
+  Counter full, resumed;
+  Counter failed;     // refused by either side
+  Counter timed_out;  // tls.handshake_timeout
+  Counter gave_way;   // to newer ones, because of tls.handshakes
+};
+
 struct alignas(64) WorkerCounters {
   AcceptCounters accept;
+  TlsCounters tls;
   Counter connections;  // clients now
   Counter requests;
   std::array<Counter, 6> responses;                // by first digit; 0: none was sent, the client went away

@@ -14,6 +14,8 @@
 namespace vipair::proxy {
 
 namespace {
+constexpr std::size_t kTicketFileMax = 4096;  // bytes
+
 std::size_t worker_count(const Config& config) {
   if (config.workers > 0) return static_cast<std::size_t>(config.workers);
   return std::max(1u, std::thread::hardware_concurrency());
@@ -32,13 +34,16 @@ Config fitted_to_descriptors(Config config, std::size_t workers) {
 }
 }  // namespace
 
-ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, std::string config_path, std::size_t workers,
+ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFiles files,
+                         std::unique_ptr<TicketKeys> tickets, std::string config_path, std::size_t workers,
                          std::function<void()> on_stopped)
     : io_(io),
       config_path_(std::move(config_path)),
       started_(monotonic_now()),
       on_stopped_(std::move(on_stopped)),
-      snapshot_(make_snapshot(fitted_to_descriptors(std::move(config), workers), workers, nullptr)),
+      tickets_(std::move(tickets)),
+      snapshot_(
+          make_snapshot(fitted_to_descriptors(std::move(config), workers), workers, nullptr, std::move(files))),
       access_log_(workers),
       watches_(workers),
       stop_timer_(io),
@@ -67,8 +72,16 @@ Expected<std::unique_ptr<ProxyServer>, std::string> ProxyServer::start(boost::as
                                                                        std::string config_path,
                                                                        std::function<void()> on_stopped) {
   const std::size_t workers = worker_count(config);
-  std::unique_ptr<ProxyServer> server(
-      new ProxyServer(io, std::move(config), std::move(config_path), workers, std::move(on_stopped)));
+  auto tickets = std::make_unique<TicketKeys>(wall_now());
+  auto files = load_files(config, *tickets, nullptr);
+  if (!files) {
+    std::string text;
+    for (const ConfigError& error : files.error()) text += (text.empty() ? "" : "; ") + error.to_string();
+    return Unexpected{std::move(text)};
+  }
+  std::unique_ptr<ProxyServer> server(new ProxyServer(io, std::move(config), std::move(files).value(),
+                                                      std::move(tickets), std::move(config_path), workers,
+                                                      std::move(on_stopped)));
   const Config& used = server->snapshot_->config;
   // The control socket first: it is how a second instance finds out that there is one.
   auto control = server->open_control(used);
@@ -85,6 +98,7 @@ Expected<std::unique_ptr<ProxyServer>, std::string> ProxyServer::start(boost::as
     if (!listeners) return Unexpected{"listener: " + listeners.error()};
     server->add_listeners(listener.address, std::move(listeners).value());
   }
+  server->switch_to_snapshot();
   for (auto& worker : server->workers_) worker->start();
   server->phase_ = Phase::serving;
   server->is_serving_ = true;
@@ -136,6 +150,41 @@ Expected<std::unique_ptr<ControlServer>, std::string> ProxyServer::open_admin(co
                                    [this](const ControlRequest& request) { return handle(request); });
 }
 
+// ---- files -----------------------------------------------------------------------------------
+
+Expected<SnapshotFiles, ConfigErrors> ProxyServer::load_files(const Config& config, TicketKeys& tickets,
+                                                              const Snapshot* previous) {
+  SnapshotFiles files;
+  ConfigErrors errors;
+  auto tls = TlsContexts::load(config, tickets, wall_now(), previous ? previous->files.tls.get() : nullptr);
+  if (!tls) {
+    errors = std::move(tls).error();
+  } else {
+    files.tls = std::move(tls).value();
+  }
+  if (const FileSetting& file = config.tls.ticket_keys; file) {
+    auto text = read_whole_file(file.path, kTicketFileMax);
+    auto secrets = text ? TicketKeys::parse(*text)
+                        : Expected<std::vector<TicketKeys::Secret>, std::string>(Unexpected{text.error()});
+    if (!secrets) {
+      errors.push_back(file.error(file.path + ": " + secrets.error()));
+    } else {
+      files.ticket_secrets = std::move(secrets).value();
+    }
+  }
+  if (!errors.empty()) return Unexpected{std::move(errors)};
+  return files;
+}
+
+void ProxyServer::switch_to_snapshot() {
+  const SnapshotFiles& files = snapshot_->files;
+  tickets_->use(files.ticket_secrets, wall_now());
+  if (files.tls != nullptr) {
+    for (const std::string& warning : files.tls->warnings()) log::warn(warning);
+  }
+  for (auto& worker : workers_) worker->use(snapshot_);
+}
+
 // ---- reload ----------------------------------------------------------------------------------
 
 Expected<void, ConfigErrors> ProxyServer::reload() {
@@ -176,16 +225,18 @@ Expected<void, ConfigErrors> ProxyServer::reload() {
     return refused(whole("access_log: " + result.error()));
   }
 
+  auto files = load_files(config, *tickets_, snapshot_.get());
+  if (!files) return refused(std::move(files).error());
+
   // The switch.
   if (worker_count(config) != workers_.size())
     log::warn("reload: the number of workers changes with the next start");
   if (config.gate_socket != running.gate_socket) log::warn("reload: gate_socket changes with the next start");
   const bool admin_changed = config.admin != running.admin;
   snapshot_ = make_snapshot(fitted_to_descriptors(std::move(loaded).value(), workers_.size()), workers_.size(),
-                            snapshot_.get());
-  for (auto& worker : workers_) worker->use(snapshot_);
+                            snapshot_.get(), std::move(files).value());
   worker_hang_ = snapshot_->config.timeouts.worker_hang.count();
-  for (auto& [endpoint, listeners] : opened) add_listeners(endpoint, std::move(listeners));
+  // A connection is served by the configuration that has its listener.
   std::erase_if(listening_, [this](const auto& entry) {
     const auto& wanted = snapshot_->config.listeners;
     const bool stays = std::any_of(wanted.begin(), wanted.end(),
@@ -194,6 +245,8 @@ Expected<void, ConfigErrors> ProxyServer::reload() {
     for (auto& worker : workers_) worker->unlisten(entry.first);
     return true;
   });
+  switch_to_snapshot();
+  for (auto& [endpoint, listeners] : opened) add_listeners(endpoint, std::move(listeners));
   if (control != nullptr) {
     // The old one may be answering this very reload.
     boost::asio::post(io_, [this, next = std::make_shared<std::unique_ptr<ControlServer>>(std::move(control))] {

@@ -60,8 +60,8 @@ class ProxyServer {
   };
   using Listeners = std::vector<UniqueFd>;  // one per worker
 
-  ProxyServer(boost::asio::io_context& io, Config config, std::string config_path, std::size_t workers,
-              std::function<void()> on_stopped);
+  ProxyServer(boost::asio::io_context& io, Config config, SnapshotFiles files, std::unique_ptr<TicketKeys> tickets,
+              std::string config_path, std::size_t workers, std::function<void()> on_stopped);
 
   Expected<Listeners, std::string> open_listeners(const IpEndpoint& endpoint) const;
   Expected<std::unique_ptr<ControlServer>, std::string> open_control(const Config& config);
@@ -75,6 +75,10 @@ class ProxyServer {
   void announce_close();
   void begin_drain();
   void on_worker_finished();
+  // Everything that a configuration names and that is read when a snapshot is made. `tickets` is not changed.
+  static Expected<SnapshotFiles, ConfigErrors> load_files(const Config& config, TicketKeys& tickets,
+                                                          const Snapshot* previous);
+  void switch_to_snapshot();
   ControlResponse handle(const ControlRequest& request);
   ServerView view() const;
 
@@ -82,6 +86,7 @@ class ProxyServer {
   const std::string config_path_;
   const TimePoint started_;
   std::function<void()> on_stopped_;
+  const std::unique_ptr<TicketKeys> tickets_;  // the snapshots' TLS contexts use it
   std::shared_ptr<const Snapshot> snapshot_;
   AccessLogWriter access_log_;
   std::vector<std::unique_ptr<Worker>> workers_;

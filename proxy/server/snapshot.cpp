@@ -57,6 +57,12 @@ std::shared_ptr<Traffic> same_or_new(const TrafficMap& known, const TrafficKey& 
 
 }  // namespace
 
+const Listener* Snapshot::listener(const IpEndpoint& address) const {
+  const auto found = std::find_if(config.listeners.begin(), config.listeners.end(),
+                                  [&](const Listener& listener) { return listener.address == address; });
+  return found != config.listeners.end() ? &*found : nullptr;
+}
+
 std::size_t connection_limit(const Config& config, std::size_t workers, std::uint64_t descriptors) {
   constexpr std::uint64_t kOfTheProcess = 64;  // log files, control sockets and their clients, configuration files
   const std::uint64_t ours = kOfTheProcess + workers * (2 + config.listeners.size());
@@ -64,7 +70,8 @@ std::size_t connection_limit(const Config& config, std::size_t workers, std::uin
   return static_cast<std::size_t>(std::clamp<std::uint64_t>(clients, 1, config.limits.connections));
 }
 
-std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers, const Snapshot* previous) {
+std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers, const Snapshot* previous,
+                                              SnapshotFiles files) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->config = std::move(config);
   const Config& from = snapshot->config;
@@ -72,6 +79,8 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
   snapshot->request_limits = {from.limits.request_head, from.limits.request_target, from.limits.request_fields};
   snapshot->response_limits.head_bytes_max = from.limits.response_head;
   snapshot->connections_per_worker = std::max<std::size_t>(1, from.limits.connections / workers);
+  snapshot->handshakes_per_worker = std::max<std::size_t>(1, from.tls.handshakes / workers);
+  snapshot->files = std::move(files);
 
   std::map<ServerKey, std::shared_ptr<Server>> known;
   if (previous != nullptr) known = servers_of(*previous);

@@ -13,10 +13,18 @@
 #include "proxy/policy/address_set.h"
 #include "proxy/policy/balancer.h"
 #include "proxy/policy/router.h"
+#include "proxy/server/tls_context.h"
 #include "proxy/server/traffic.h"
 #include "proxy/server/upstream_pool.h"
 
 namespace vipair::proxy {
+
+// What a snapshot is made of besides its configuration: all that is read from the files that it names. Loaded
+// first, since that may fail.
+struct SnapshotFiles {
+  std::shared_ptr<const TlsContexts> tls;  // nullptr: no listener speaks it
+  std::vector<TicketKeys::Secret> ticket_secrets;
+};
 
 struct Snapshot {
   struct Upstream {
@@ -41,6 +49,8 @@ struct Snapshot {
   std::uint64_t generation = 1;
   http::HeadLimits request_limits, response_limits;
   std::size_t connections_per_worker = 0;
+  std::size_t handshakes_per_worker = 0;
+  SnapshotFiles files;
   policy::Router router;
   http::HeaderRules response_headers;  // for what no site answers
   std::vector<Site> sites;
@@ -49,10 +59,12 @@ struct Snapshot {
   policy::AddressSet trusted_proxies;
 
   bool trusts(const IpAddress& client) const { return trusted_proxies.contains(client); }
+  const Listener* listener(const IpEndpoint& address) const;  // nullptr: of an earlier configuration
 };
 
 // `previous` may be null. The configuration was validated when it was loaded, so this cannot fail.
-std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers, const Snapshot* previous);
+std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers, const Snapshot* previous,
+                                              SnapshotFiles files = {});
 
 // How many clients at once a process with so many descriptors can serve: each may need one more for its upstream.
 // More clients than that would only keep each other from being served. At most limits.connections, at least one.

@@ -47,13 +47,21 @@ class Stream {
   Stream() = default;
   void became_ready(std::uint8_t flags) {
     ready_ = static_cast<std::uint8_t>(ready_ | flags);
-    if (waiter_ != nullptr) waiter_->wake();
+    if (carried_ != nullptr) {
+      carried_->on_carrier_ready(flags);
+    } else if (waiter_ != nullptr) {
+      waiter_->wake();
+    }
   }
+  // A stream inside another one, as TLS is inside TCP: it is told of the carrier's readiness in place of a waiter.
+  void carry(Stream& carrier) { carrier.carried_ = this; }
+  virtual void on_carrier_ready(std::uint8_t) {}
   void no_longer(std::uint8_t flags) { ready_ = static_cast<std::uint8_t>(ready_ & ~flags); }
 
  private:
   std::uint8_t ready_ = 0;
   Waiter* waiter_ = nullptr;
+  Stream* carried_ = nullptr;
 };
 
 }  // namespace vipair::proxy

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "common/runtime/clock.h"
+#include "proxy/server/client_opening.h"
 #include "proxy/server/client_session.h"
 #include "proxy/server/tcp_stream.h"
 
@@ -72,6 +73,12 @@ void Worker::tick() {
   }
 }
 
+template <class T>
+void Worker::begin(std::unique_ptr<T> session) {
+  context_.sessions.push_back(*session);
+  session.release()->start();  // owned by the list from now on
+}
+
 void Worker::accept(UniqueFd fd, const ClientInfo& client) {
   try {
     std::unique_ptr<TcpStream> stream = TcpStream::accepted(reactor_, std::move(fd));
@@ -79,9 +86,13 @@ void Worker::accept(UniqueFd fd, const ClientInfo& client) {
       context_.counters.accept.failed.add();
       return;
     }
-    auto session = std::make_unique<ClientSession>(context_, std::move(stream), client);
-    context_.sessions.push_back(*session);
-    session.release()->start();  // owned by the list from now on
+    const Snapshot& snapshot = *context_.current().snapshot;
+    const Listener* listener = snapshot.listener(client.listening);
+    if (listener != nullptr && listener->tls) {
+      begin(std::make_unique<ClientOpening>(context_, std::move(stream), client, listener->http2));
+    } else {
+      begin(std::make_unique<ClientSession>(context_, std::move(stream), client));
+    }
   } catch (const std::bad_alloc&) {
     context_.counters.accept.failed.add();  // it costs this client, not the others
   }

@@ -47,6 +47,8 @@ class Worker {
   void run();
   void tick();
   void accept(UniqueFd fd, const ClientInfo& client);
+  template <class T>
+  void begin(std::unique_ptr<T> session);
   void destroy_finished();
 
   Settings settings_;

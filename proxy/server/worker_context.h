@@ -25,6 +25,8 @@
 
 namespace vipair::proxy {
 
+class ClientOpening;
+
 struct WorkerContext {
   WorkerContext(Scheduler& worker_scheduler, std::size_t worker_index, Connector worker_connector,
                 const RequestIds& ids)
@@ -52,6 +54,13 @@ struct WorkerContext {
 
   IntrusiveList<Session> sessions;
   std::size_t session_count = 0;
+  // Those of them that are no further than their handshake, the oldest first.
+  struct OpeningNode : ListHook {
+    explicit OpeningNode(ClientOpening& opening) : owner(opening) {}
+    ClientOpening& owner;
+  };
+  IntrusiveList<OpeningNode> openings;
+  std::size_t opening_count = 0;
   std::vector<Session*> finished;  // destroyed at the end of the turn
 
   bool announces_close = false;  // every response says Connection: close

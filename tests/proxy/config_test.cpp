@@ -166,8 +166,6 @@ const Mistake kMistakes[] = {
     {"listener_link_local", "listeners = ( { address = \"[fe80::1]:80\"; } );", nullptr, "listeners[0].address",
      "means another host on every interface"},
     {"listener_without_address", "listeners = ( { } );", nullptr, "listeners[0].address", "is missing"},
-    {"tls_listener", "listeners = ( { address = \"0.0.0.0:443\"; tls = true; } );", nullptr, "listeners[0].tls",
-     "not supported by this version"},
     {"negative_workers", "workers = -1;", nullptr, "workers", "out of range"},
     {"cache", "cache = { };", nullptr, "cache", "not supported by this version"},
     {"long_socket_path",

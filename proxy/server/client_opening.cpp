@@ -1,0 +1,98 @@
+#include "proxy/server/client_opening.h"
+
+#include <exception>
+
+#include "common/runtime/log.h"
+#include "proxy/server/client_session.h"
+
+namespace vipair::proxy {
+
+ClientOpening::ClientOpening(WorkerContext& worker, std::unique_ptr<Stream> client, ClientInfo info,
+                             bool may_use_http2)
+    : worker_(worker),
+      info_(std::move(info)),
+      contexts_(worker.current().snapshot->files.tls),
+      stream_((hello_.may_use_http2 = may_use_http2 && kOffersHttp2,
+               std::make_unique<TlsStream>(std::move(client), contexts_->accept(hello_)))),
+      waiter_(worker.scheduler) {
+  ++worker_.session_count;
+  worker_.counters.connections.add();
+  stream_->set_waiter(&waiter_);
+  worker_.openings.push_back(node_);
+  if (++worker_.opening_count > worker_.current().snapshot->handshakes_per_worker) {
+    worker_.openings.pop_front()->owner.give_way();
+  }
+}
+
+ClientOpening::~ClientOpening() {
+  --worker_.opening_count;
+  --worker_.session_count;
+  worker_.counters.connections.subtract();
+}
+
+void ClientOpening::start() {
+  task_ = run();
+  task_.start({&ClientOpening::on_done, this});
+}
+
+void ClientOpening::on_done(void* opening) {
+  auto* self = static_cast<ClientOpening*>(opening);
+  if (std::exception_ptr error = self->task_.error()) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& exception) {
+      log::error(std::string("a new connection ended by an exception: ") + exception.what());
+    }
+  }
+  self->worker_.finished.push_back(self);
+}
+
+void ClientOpening::give_way() {
+  gives_way_ = true;
+  waiter_.wake();
+}
+
+Task ClientOpening::run() {
+  const Duration patience = worker_.current().snapshot->config.tls.handshake_timeout;
+  const TimePoint deadline = worker_.scheduler.now() + patience;
+  for (;;) {
+    const TlsStream::Handshake handshake = stream_->handshake();
+    if (handshake == TlsStream::Handshake::done) break;
+    if (handshake == TlsStream::Handshake::failed) {
+      worker_.counters.tls.failed.add();
+      on_failure(stream_->failure());
+      co_return;
+    }
+    const bool is_late = co_await waiter_.activity(deadline);
+    if (gives_way_) {
+      worker_.counters.tls.gave_way.add();
+      on_failure("too many handshakes at once");
+      co_return;
+    }
+    if (is_late && stream_->handshake() == TlsStream::Handshake::waiting) {
+      worker_.counters.tls.timed_out.add();
+      on_failure("timed out");
+      co_return;
+    }
+  }
+  begin_session();
+}
+
+void ClientOpening::begin_session() {
+  auto tls = std::make_shared<TlsInfo>(TlsContexts::info(stream_->ssl(), hello_));
+  (tls->is_resumed ? worker_.counters.tls.resumed : worker_.counters.tls.full).add();
+  info_.is_tls = true;
+  info_.tls = std::move(tls);
+  auto session = std::make_unique<ClientSession>(worker_, std::move(stream_), info_);
+  worker_.sessions.push_back(*session);
+  session.release()->start();  // owned by the list from now on
+}
+
+void ClientOpening::on_failure(std::string_view why) {
+  if (!log::is_enabled(log::Level::debug)) return;
+  std::string line = "client " + info_.address_text + ", TLS handshake";
+  if (!hello_.server_name.empty()) line += " for " + hello_.server_name;
+  log::debug(line + ": " + std::string(why));
+}
+
+}  // namespace vipair::proxy
