@@ -65,6 +65,7 @@ int run_agent(const std::string& path, const Config& at_start, ChildLink& child)
 
   SupervisorLink link;
   link.heartbeat = [&] { child.heartbeat(); };
+  link.beat_interval = [&] { return child.beat_interval(); };
   link.ready = [&] { child.ready(); };
   link.notify = [&](std::string_view state) { child.notify(state); };
   link.set_hang_timeout = [&](Duration timeout) { child.set_hang_timeout(timeout); };

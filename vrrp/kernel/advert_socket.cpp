@@ -310,14 +310,11 @@ void AdvertSockets::flush(Socket& socket) {
 }
 
 void AdvertSockets::drain(const Handler& handler) {
-  for (unsigned round = 0; round < kBatchesPerDrain; ++round) {
-    std::array<epoll_event, 64> events;
-    const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
-    if (ready <= 0) return;
-    for (int e = 0; e < ready; ++e) {
-      const std::uint64_t tag = events[static_cast<std::size_t>(e)].data.u64;
-      const Key key{static_cast<int>(tag >> 1), tag & 1 ? IpFamily::ipv6 : IpFamily::ipv4};
-      auto socket = sockets_.find(key);
+  bool may_have_more = true;
+  for (unsigned round = 0; may_have_more && round < kBatchesPerDrain; ++round) {
+    may_have_more = false;
+    for (const Key& key : ready()) {
+      const auto socket = sockets_.find(key);
       if (socket == sockets_.end()) continue;  // a handler closed it
       receiver_->prepare();
       const int count =
@@ -326,8 +323,25 @@ void AdvertSockets::drain(const Handler& handler) {
       for (int i = 0; i < count; ++i)
         if (auto datagram = receiver_->datagram(static_cast<unsigned>(i), key.second))
           handler(datagram->first, datagram->second);
+      may_have_more |= count == static_cast<int>(kBatch);
     }
   }
+}
+
+// Few are asked for what they have: that takes no longer than to ask which of them has something.
+const std::vector<AdvertSockets::Key>& AdvertSockets::ready() {
+  ready_.clear();
+  if (sockets_.size() <= kAskedDirectlyMax) {
+    for (const auto& [key, socket] : sockets_) ready_.push_back(key);
+    return ready_;
+  }
+  std::array<epoll_event, 64> events;
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
+    ready_.push_back({static_cast<int>(tag >> 1), tag & 1 ? IpFamily::ipv6 : IpFamily::ipv4});
+  }
+  return ready_;
 }
 
 }  // namespace vipair::vrrp

@@ -25,11 +25,12 @@ namespace vipair::vrrp {
 
 class AdvertSockets {
  public:
-  static constexpr std::size_t kMessageMax = 4352;  // bytes, the largest valid one has 4088; the rest is cut off
-  static constexpr unsigned kBatch = 32;            // datagrams per system call
-  static constexpr unsigned kBatchesPerDrain = 32;  // a flood does not keep the loop from its timers
-  static constexpr int kReceiveBuffer = 1 << 20;    // bytes
-  static constexpr std::size_t kWaitingMax = 1024;  // messages per socket; then they go out
+  static constexpr std::size_t kMessageMax = 4352;     // bytes, the largest valid one has 4088; the rest is cut off
+  static constexpr unsigned kBatch = 32;               // datagrams per system call
+  static constexpr unsigned kBatchesPerDrain = 32;     // a flood does not keep the loop from its timers
+  static constexpr int kReceiveBuffer = 1 << 20;       // bytes
+  static constexpr std::size_t kWaitingMax = 1024;     // messages per socket; then they go out
+  static constexpr std::size_t kAskedDirectlyMax = 2;  // sockets
 
   using Handler = std::function<void(const DatagramInfo&, ByteView message)>;
 
@@ -48,7 +49,7 @@ class AdvertSockets {
   void flush();
 
   int poll_fd() const { return epoll_.get(); }  // readable when any socket is
-  void drain(const Handler& handler);
+  void drain(const Handler& handler);  // what is there; what comes meanwhile makes poll_fd() readable again
 
  private:
   struct Receiver;  // the buffers of one batch, shared by all sockets
@@ -60,10 +61,12 @@ class AdvertSockets {
   };
   using Key = std::pair<int, IpFamily>;
   static void flush(Socket& socket);
+  const std::vector<Key>& ready();
 
   UniqueFd epoll_;
   std::map<Key, Socket> sockets_;
   std::unique_ptr<Receiver> receiver_;
+  std::vector<Key> ready_;
 };
 
 // The Kind that an errno of a socket or netlink call stands for.

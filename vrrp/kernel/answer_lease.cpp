@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "vrrp/kernel/nftables.h"
 
@@ -60,19 +61,26 @@ void AnswerLease::uncover(const AddressSet& set) {
                  known.empty() ? encode_lease_removal(family) : encode_lease_change(family, {}, removed));
 }
 
-void LeaseKeeper::renew(TimePoint now, Duration duration) {
-  if (now - renewed_at_ < duration / 4) return;
+void LeaseKeeper::renew(TimePoint now, Duration duration, std::uint32_t held) {
+  if (std::exchange(held_, held) == 0) return restart(now);  // nothing to renew, or it is new
+  if (held == 0 || now - renewed_at_ < duration / 4) return;
   if (now - renewed_at_ > duration && !silent_until_) silent_until_ = now + duration;
   if (silent_until_ && now < *silent_until_) return;
   silent_until_.reset();
   renewed_at_ = now;
   if (!nftables_) nftables_ = open_nftables();
   if (!nftables_) return;
-  for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) renew_lease(nftables_.get(), family, duration);
+  for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
+    const std::uint32_t bit = held_bit(family);
+    if (!(held & bit) || (!(seen_ & bit) && !has_lease_table(nftables_.get(), family))) continue;
+    const bool is_renewed = renew_lease(nftables_.get(), family, duration);
+    seen_ = is_renewed ? seen_ | bit : seen_ & ~bit;
+  }
 }
 
 void LeaseKeeper::restart(TimePoint now) {
   renewed_at_ = now;
+  seen_ = 0;
   silent_until_.reset();
 }
 

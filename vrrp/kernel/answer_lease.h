@@ -12,6 +12,7 @@
 // Whoever changes nf_tables waits for everybody else who does, such as a firewall that loads its thousands of
 // rules. That is why the supervisor renews the lease, and not the agent's own loop. Nothing waits for the network.
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -52,18 +53,24 @@ class AnswerLease {
   std::set<IpAddress> covered_v4_, covered_v6_;
 };
 
+// Of which families addresses are held, as a set of bits.
+constexpr std::uint32_t held_bit(IpFamily family) { return family == IpFamily::ipv4 ? 1u : 2u; }
+
 // The supervisor's side.
 class LeaseKeeper {
  public:
-  // To be called as long as the agent does not count as hung; renews when a quarter of the lease is over. Whoever
-  // let it expire was away: the node is silent for the time of another lease, in which the agent finds out who is
-  // Active now.
-  void renew(TimePoint now, Duration duration);
+  // To be called as long as the agent does not count as hung, with the families of which it holds addresses; renews
+  // when a quarter of the lease is over. Whoever let it expire was away: the node is silent for the time of another
+  // lease, in which the agent finds out who is Active now.
+  void renew(TimePoint now, Duration duration, std::uint32_t held);
   void restart(TimePoint now);  // a new agent, which holds nothing yet
+  // When to wake up for it: later than it may be renewed, so that one wake-up serves for more.
+  TimePoint next_renewal(Duration duration) const { return silent_until_.value_or(renewed_at_ + duration * 2 / 5); }
 
  private:
   UniqueFd nftables_;
   TimePoint renewed_at_;
+  std::uint32_t held_ = 0, seen_ = 0;  // families: as told last; those whose table was seen
   std::optional<TimePoint> silent_until_;
 };
 

@@ -7,7 +7,6 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <map>
 #include <memory>
@@ -28,12 +27,14 @@
 #include "vrrp/kernel/monitor.h"
 #include "vrrp/kernel/notifier.h"
 #include "vrrp/kernel/report.h"
+#include "vrrp/kernel/wake_timer.h"
 
 namespace vipair::vrrp {
 namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
 
 // Nothing turns after the last turn: the kernel may take its time (RCU) to close the sockets of a relay, and that
 // is no hang.
@@ -85,15 +86,15 @@ class EventLoop : private Operations {
         load_(std::move(options.load)),
         start_warnings_(std::move(options.warnings)),
         drain_time_max_(options.drain_time_max),
-        timer_(io_),
         signals_(io_),
         drain_flag_(config_.control_socket + ".drained") {}
 
   Expected<void, std::string> run();
 
  private:
-  void watch(int fd);
-  void wait(asio::posix::stream_descriptor& descriptor);
+  // A descriptor whose news are for the next turn, which follows at once; `has_news` is set for it.
+  void watch(int fd, bool* has_news);
+  void wait(Descriptor& descriptor, bool* has_news);
   void watch_parent();
   void wait_for_signal();
   void turn();
@@ -141,9 +142,11 @@ class EventLoop : private Operations {
   Duration drain_time_max_;
 
   asio::io_context io_{1};
-  asio::steady_timer timer_;
+  WakeTimer timer_;
   asio::signal_set signals_;
-  std::vector<std::unique_ptr<asio::posix::stream_descriptor>> watched_;
+  std::vector<std::unique_ptr<Descriptor>> watched_;
+  bool has_interface_news_ = true;
+  bool has_gate_news_ = true;
 
   std::unique_ptr<KernelHost> host_;
   std::unique_ptr<Monitor> monitor_;
@@ -236,7 +239,10 @@ Expected<void, std::string> EventLoop::run() {
 
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   wait_for_signal();
-  for (int fd : {host_->sockets().poll_fd(), monitor_->poll_fd(), gate_->poll_fd()}) watch(fd);
+  watch(timer_.poll_fd(), nullptr);
+  watch(host_->sockets().poll_fd(), nullptr);
+  watch(monitor_->poll_fd(), &has_interface_news_);
+  watch(gate_->poll_fd(), &has_gate_news_);
   watch_parent();
   beat_at_ = armed_for_ = started_ = now;
   turn();
@@ -248,24 +254,25 @@ Expected<void, std::string> EventLoop::run() {
   return {};
 }
 
-void EventLoop::watch(int fd) {
+void EventLoop::watch(int fd, bool* has_news) {
   // a duplicate: the descriptor closes what it owns, and the original has its owner
-  watched_.push_back(std::make_unique<asio::posix::stream_descriptor>(io_, ::dup(fd)));
-  wait(*watched_.back());
+  watched_.push_back(std::make_unique<Descriptor>(io_, ::dup(fd)));
+  wait(*watched_.back(), has_news);
 }
 
-void EventLoop::wait(asio::posix::stream_descriptor& descriptor) {
-  descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [this, &descriptor](error_code error) {
+void EventLoop::wait(Descriptor& descriptor, bool* has_news) {
+  descriptor.async_wait(Descriptor::wait_read, [this, &descriptor, has_news](error_code error) {
     if (error || is_over_) return;
-    wait(descriptor);
+    if (has_news) *has_news = true;
     turn();
+    wait(descriptor, has_news);
   });
 }
 
 void EventLoop::watch_parent() {
   if (link_.parent_fd < 0) return;
-  watched_.push_back(std::make_unique<asio::posix::stream_descriptor>(io_, ::dup(link_.parent_fd)));
-  watched_.back()->async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code error) {
+  watched_.push_back(std::make_unique<Descriptor>(io_, ::dup(link_.parent_fd)));
+  watched_.back()->async_wait(Descriptor::wait_read, [this](error_code error) {
     if (error) return;
     stop("the supervisor is gone");  // nothing is ever sent here: readable is end of file
     turn();
@@ -293,13 +300,15 @@ void EventLoop::turn() {
   if (is_over_) return;
   TimePoint now = monotonic_now();
   if (now >= armed_for_) lag_.add(now - armed_for_);
+  link_.heartbeat();  // whatever this turn waits for, it has begun
 
-  follow_interfaces(now);
+  if (has_interface_news_ || !deaf_.empty()) follow_interfaces(now);
   host_->sockets().drain(
       [&](const DatagramInfo& info, ByteView message) { agent_->on_datagram(now, info, message); });
-  gate_->drain(now);
 
   now = monotonic_now();
+  const auto gate_at = gate_->next_deadline();  // before it judges silence it hears what was said
+  if (std::exchange(has_gate_news_, false) || (gate_at && now >= *gate_at)) gate_->drain(now);
   gate_->on_time(now);
   if (gate_->report() != told_report_) {
     told_report_ = gate_->report();
@@ -364,7 +373,7 @@ void EventLoop::tell(TimePoint now) {
   // as of the end of a turn: the next one, which may be a claim that waits for the kernel, is given the time for it
   link_.set_relievable(agent_->is_relievable(now));
   link_.heartbeat();
-  beat_at_ = now + config_.hang_timeout / 4;
+  beat_at_ = now + link_.beat_interval();
 }
 
 void EventLoop::arm(TimePoint now) {
@@ -372,11 +381,7 @@ void EventLoop::arm(TimePoint now) {
   for (const auto& deadline : {agent_->next_deadline(), host_->next_deadline(), gate_->next_deadline(), stop_by_})
     if (deadline && *deadline < next) next = *deadline;
   armed_for_ = std::max(next, now);
-  timer_.expires_at(asio::steady_timer::time_point(
-      std::chrono::duration_cast<asio::steady_timer::duration>(armed_for_.time_since_epoch())));
-  timer_.async_wait([this](error_code error) {
-    if (!error) turn();
-  });
+  timer_.set(now, armed_for_);
 }
 
 void EventLoop::stop(const std::string& why) {
@@ -441,7 +446,7 @@ void EventLoop::use(const Config& config) {
 void EventLoop::follow_interfaces(TimePoint now) {
   const auto drained = monitor_->drain();
   if (!drained && !monitor_failed_) log::error("interface changes may go unnoticed: " + drained.error());
-  monitor_failed_ = !drained;
+  monitor_failed_ = has_interface_news_ = !drained;
 
   InterfaceTable& table = monitor_->table();
   const bool has_news = table.version() != seen_version_;

@@ -410,20 +410,6 @@ void add_lease_rule(Transaction& transaction, IpFamily family) {
   });
 }
 
-bool has_lease_table(int socket, IpFamily family) {
-  NetlinkWriter request;
-  nfgenmsg header{};
-  header.nfgen_family = lease_family(family);
-  request.message(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0, 1, header);
-  request.attribute_text(NFTA_TABLE_NAME, kLeaseTable);
-  bool is_there = false;
-  (void)ask(socket, request, [&](const nlmsghdr& message) {
-    is_there = message.nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE);
-    return !is_there;
-  });
-  return is_there;
-}
-
 void replace_lease_table(Transaction& transaction) {
   begin_table(transaction, kLeaseTable, 0);  // so that there is one to remove
   remove_table(transaction, kLeaseTable);
@@ -488,17 +474,30 @@ Bytes encode_lease_removal(IpFamily family) {
   return transaction.finish();
 }
 
+bool has_lease_table(int socket, IpFamily family) {
+  NetlinkWriter request;
+  nfgenmsg header{};
+  header.nfgen_family = lease_family(family);
+  request.message(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0, 1, header);
+  request.attribute_text(NFTA_TABLE_NAME, kLeaseTable);
+  bool is_there = false;
+  (void)ask(socket, request, [&](const nlmsghdr& message) {
+    is_there = message.nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE);
+    return !is_there;
+  });
+  return is_there;
+}
+
 // Before Linux 6.12 an element that is there keeps the timeout it has: it is removed and added. One that expired
-// cannot be removed. The kernel takes back a transaction that fails with all others waiting, and takes long: so it
-// is not tried where there is no table.
-void renew_lease(int socket, IpFamily family, Duration duration) {
-  if (!has_lease_table(socket, family)) return;
+// cannot be removed.
+bool renew_lease(int socket, IpFamily family, Duration duration) {
   for (const bool is_there : {true, false}) {
     Transaction transaction(lease_family(family));
     if (is_there) remove_lease_element(transaction);
     add_lease_element(transaction, duration);
-    if (transact(socket, transaction.finish())) return;
+    if (transact(socket, transaction.finish())) return true;
   }
+  return false;
 }
 
 Bytes encode_table_removal(IpFamily family, std::string_view table) {
@@ -532,16 +531,17 @@ Expected<void, std::string> transact(int socket, ByteView transaction) {
     return Unexpected{explain(errno)};
   }
   int first_error = 0;
-  bool is_answered = false;
-  pollfd readable = {socket, POLLIN, 0};
-  while (!is_answered || ::poll(&readable, 1, 0) > 0) {
+  for (bool is_answered = false;;) {
     std::array<char, 4096> buffer;
-    if (!is_answered && ::poll(&readable, 1, kAnswerTimeoutMs) == 0) return Unexpected{explain(ETIMEDOUT)};
     const ssize_t size = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (size < 0) {
-      if (errno == EINTR) continue;
-      return Unexpected{explain(errno)};
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno == EAGAIN && is_answered) break;  // all has been read
+    if (size < 0 && errno == EAGAIN) {
+      pollfd readable = {socket, POLLIN, 0};
+      if (::poll(&readable, 1, kAnswerTimeoutMs) == 0) return Unexpected{explain(ETIMEDOUT)};
+      continue;
     }
+    if (size < 0) return Unexpected{explain(errno)};
     if (static_cast<std::size_t>(size) < NLMSG_LENGTH(sizeof(int))) continue;
     nlmsghdr header;
     int error = 0;

@@ -81,8 +81,10 @@ Bytes encode_guard_change(IpFamily family, std::string_view table, std::span<con
 Bytes encode_lease_table(IpFamily family, std::span<const IpAddress> addresses, Duration duration);
 Bytes encode_lease_change(IpFamily family, std::span<const IpAddress> added, std::span<const IpAddress> removed);
 Bytes encode_lease_removal(IpFamily family);  // also when there is none
-// Does nothing where there is no table.
-void renew_lease(int socket, IpFamily family, Duration duration);
+bool has_lease_table(int socket, IpFamily family);
+// False when there is nothing to renew. The kernel takes back a transaction that fails with all others waiting, and
+// takes long: ask first.
+bool renew_lease(int socket, IpFamily family, Duration duration);
 
 // A NETLINK_NETFILTER socket, which owns the tables made through it; invalid with errno set when there is none.
 UniqueFd open_nftables();

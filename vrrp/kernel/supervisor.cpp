@@ -32,20 +32,21 @@
 
 namespace vipair::vrrp {
 
-// Written by the child, read by the parent: the counter at any time, the will after the child's death. A child that
+// Written by the child, read by the parent: the numbers at any time, the will after the child's death. A child that
 // dies while it writes a will leaves the other slot, which `will_slot` still points to, as it was.
 struct SharedWithChild {
   struct Slot {
     std::uint32_t size;
     std::array<std::uint8_t, kLastWillSizeMax> bytes;
   };
-  std::atomic<std::uint64_t> heartbeats;
+  std::atomic<std::int64_t> beat_at;       // the last sign of life on the monotonic clock, nanoseconds; 0: none yet
   std::atomic<std::int64_t> hang_timeout;  // nanoseconds
   std::atomic<bool> is_relievable;
+  std::atomic<std::uint32_t> held;  // families, by held_bit()
   std::atomic<std::uint32_t> will_slot;
   std::array<Slot, 2> will;
 };
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free,
+static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free,
               "atomics between processes must not be locks");
 
 namespace {
@@ -54,6 +55,9 @@ constexpr int kExitFailure = 1;
 constexpr int kLinkFd = 1000;  // or more; above whatever the agent opens, below the usual limit of 1024
 constexpr Duration kKillGrace =
     std::chrono::milliseconds(50);  // from SIGKILL to the will, should death not be seen
+// A child that begins to hold addresses, or that can be relieved from now on, says so: we may be asleep for longer
+// than its lease lasts, or it may be silent.
+constexpr std::string_view kWakeUp = "WAKEUP=1";
 
 class SharedMemory {
  public:
@@ -81,6 +85,22 @@ void write_will(SharedWithChild& shared, ByteView encoded) {
   slot.size = static_cast<std::uint32_t>(encoded.size());
   std::copy(encoded.begin(), encoded.end(), slot.bytes.begin());
   shared.will_slot.store(next, std::memory_order_release);
+}
+
+Duration hang_timeout_of(const SharedWithChild& shared) {
+  return std::max(kHangTimeoutMin, Duration(shared.hang_timeout.load(std::memory_order_relaxed)));
+}
+
+// What is on the interfaces, or will be in a moment; what lingers already is not answered for.
+std::uint32_t held_families(const KernelWill& will) {
+  std::uint32_t held = 0;
+  auto add = [&](const AddressSet& set) {
+    if (!set.addresses.empty()) held |= held_bit(set.addresses.front().address.family());
+  };
+  for (const AddressSet& set : will.withdrawn) add(set);
+  for (const LingeringState::Entry& entry : will.lingering.entries)
+    if (!entry.until) add(entry.set);
+  return held;
 }
 
 std::string errno_text(int error) { return std::strerror(error); }
@@ -153,15 +173,14 @@ class Supervisor {
     if (child_) ::kill(child_->pid, signal);
   }
 
-  Duration hang_timeout() const {
-    return std::max(kHangTimeoutMin, Duration(shared_->hang_timeout.load(std::memory_order_relaxed)));
-  }
-  Duration look_interval() const { return hang_timeout() / 4; }
-  Duration quiet_max(std::uint64_t beats) const {
-    if (beats == 0) return std::max(options_.start_timeout, hang_timeout());
-    if (shared_->is_relievable.load(std::memory_order_relaxed)) return hang_timeout();
+  Duration hang_timeout() const { return hang_timeout_of(*shared_); }
+  // Who is to beat twice in its hang timeout may be late for that by some more than a beat.
+  Duration quiet_max(TimePoint beat_at) const {
+    if (beat_at == TimePoint()) return std::max(options_.start_timeout, hang_timeout());
+    if (shared_->is_relievable.load(std::memory_order_relaxed)) return hang_timeout() * 5 / 4;
     return std::max(options_.idle_hang_timeout, hang_timeout());
   }
+  std::uint32_t held() const { return shared_->held.load(std::memory_order_relaxed); }
 
   const SupervisorOptions& options_;
   const std::function<int(ChildLink&)>& run_child_;
@@ -178,7 +197,7 @@ class Supervisor {
   bool was_ever_ready_ = false;
   TimePoint restart_at_;
   std::optional<TimePoint> stop_deadline_;
-  std::uint64_t watchdog_beats_ = 0;
+  TimePoint watchdog_beat_;
   TimePoint watchdog_at_;
   std::optional<Duration> watchdog_interval_;
   std::optional<int> exit_status_;
@@ -230,9 +249,10 @@ bool Supervisor::start_child() {
   }
   UniqueFd ours(pair[0]);
   UniqueFd theirs(pair[1]);
-  shared_->heartbeats = 0;
+  shared_->beat_at = 0;
   shared_->hang_timeout = options_.hang_timeout.count();
   shared_->is_relievable = false;
+  shared_->held = 0;
   Bytes first_will;
   encode_last_will({{}, {}, lingering_.state()}, first_will);
   write_will(*shared_, first_will);
@@ -284,7 +304,8 @@ void Supervisor::become_child(UniqueFd link, pid_t parent) {
 TimePoint Supervisor::next_wake_up() const {
   TimePoint at = TimePoint::max();
   if (child_) {
-    at = hang_detector_.looked_at() + look_interval();
+    at = hang_detector_.next_look();
+    if (held() != 0 && !child_->killed_at) at = std::min(at, lease_.next_renewal(lease_duration(hang_timeout())));
     if (child_->killed_at && !child_->is_will_done) at = std::min(at, *child_->killed_at + kKillGrace);
     if (stop_deadline_ && !child_->killed_at) at = std::min(at, *stop_deadline_);
   } else {
@@ -339,7 +360,7 @@ bool Supervisor::read_link() {
     if (size > 0) {
       const std::string_view state(buffer.data(), static_cast<std::size_t>(size));
       if (state == "READY=1") was_ever_ready_ = true;
-      sd_notify(state);
+      if (state != kWakeUp) sd_notify(state);
       continue;
     }
     if (size < 0 && errno == EINTR) continue;
@@ -359,18 +380,17 @@ void Supervisor::on_end_of_link() {
 void Supervisor::look(TimePoint now) {
   if (child_->killed_at && !child_->is_will_done && now >= *child_->killed_at + kKillGrace) execute_will();
   if (stop_deadline_ && now >= *stop_deadline_) kill_child(now, "it did not stop in time");
-  if (now < hang_detector_.looked_at() + look_interval()) return;
-
-  const std::uint64_t beats = shared_->heartbeats.load(std::memory_order_relaxed);
-  const Duration quiet = hang_detector_.look(now, beats, look_interval());
-  if (quiet >= quiet_max(beats)) {
+  const TimePoint beat_at{Duration(shared_->beat_at.load(std::memory_order_acquire))};
+  const Duration limit = quiet_max(beat_at);
+  const Duration quiet = hang_detector_.look(now, beat_at, limit);
+  if (quiet >= limit) {
     kill_child(now, fmt::format("it hung: no heartbeat for {} ms",
                                 std::chrono::duration_cast<std::chrono::milliseconds>(quiet).count()));
-  } else if (beats != 0 && !child_->killed_at) {
-    lease_.renew(now, lease_duration(hang_timeout()));
+  } else if (beat_at != TimePoint() && !child_->killed_at) {
+    lease_.renew(now, lease_duration(hang_timeout()), held());
   }
-  if (watchdog_interval_ && beats != watchdog_beats_ && now >= watchdog_at_) {
-    watchdog_beats_ = beats;
+  if (watchdog_interval_ && beat_at != watchdog_beat_ && now >= watchdog_at_) {
+    watchdog_beat_ = beat_at;
     watchdog_at_ = now + *watchdog_interval_;
     sd_notify("WATCHDOG=1");
   }
@@ -450,17 +470,29 @@ Expected<void, std::string> ChildLink::set_last_will(const KernelWill& will) {
                     encoded_.size(), kLastWillSizeMax)};
   }
   write_will(shared_, encoded_);
+  const std::uint32_t held = held_families(will);
+  if (shared_.held.exchange(held, std::memory_order_relaxed) == 0 && held != 0) notify(kWakeUp);
   return {};
 }
 
-void ChildLink::heartbeat() { shared_.heartbeats.fetch_add(1, std::memory_order_relaxed); }
+void ChildLink::heartbeat() {
+  shared_.beat_at.store(monotonic_now().time_since_epoch().count(), std::memory_order_release);
+}
+
+Duration ChildLink::beat_interval() const {
+  const bool is_relievable = shared_.is_relievable.load(std::memory_order_relaxed);
+  return is_relievable ? hang_timeout_of(shared_) / 2 : kIdleHangTimeout / 4;
+}
 
 void ChildLink::set_hang_timeout(Duration timeout) {
   shared_.hang_timeout.store(timeout.count(), std::memory_order_relaxed);
 }
 
 void ChildLink::set_relievable(bool is_relievable) {
-  shared_.is_relievable.store(is_relievable, std::memory_order_relaxed);
+  if (shared_.is_relievable.load(std::memory_order_relaxed) == is_relievable) return;
+  if (is_relievable) heartbeat();  // before the parent looks with less patience
+  shared_.is_relievable.store(is_relievable, std::memory_order_release);
+  if (is_relievable) notify(kWakeUp);
 }
 
 void ChildLink::ready() { notify("READY=1"); }
@@ -481,18 +513,15 @@ Duration RestartBackoff::after_death(Duration lived) {
   return pause;
 }
 
-void HangDetector::restart(TimePoint now) {
-  looked_at_ = now;
-  beats_ = 0;
-  quiet_ = Duration::zero();
-}
+void HangDetector::restart(TimePoint now) { counted_from_ = next_look_ = now; }
 
-Duration HangDetector::look(TimePoint now, std::uint64_t beats, Duration interval) {
-  const Duration since = now - std::exchange(looked_at_, now);
-  const bool was_late = since > 2 * interval;
-  const bool has_beaten = std::exchange(beats_, beats) != beats;
-  quiet_ = was_late || has_beaten ? Duration::zero() : quiet_ + since;
-  return quiet_;
+Duration HangDetector::look(TimePoint now, TimePoint beat_at, Duration patience) {
+  if (now > next_look_ + std::min(patience, kLookMax) / 4) counted_from_ = now;
+  const TimePoint since = std::max(beat_at, counted_from_);
+  const Duration quiet = now - since;
+  const Duration next = quiet < suspicion(patience) ? suspicion(patience) : patience;
+  next_look_ = std::clamp(since + next, now + kLookMin, now + kLookMax);
+  return quiet;
 }
 
 }  // namespace vipair::vrrp

@@ -36,15 +36,16 @@ namespace vipair::vrrp {
 // than this.
 inline constexpr std::size_t kLastWillSizeMax = 2u << 20;  // bytes, encoded
 inline constexpr Duration kHangTimeoutMin = std::chrono::milliseconds(20);
+inline constexpr Duration kIdleHangTimeout = std::chrono::seconds(2);
 inline constexpr std::size_t kChildNotificationMax = 512;  // bytes of one sd_notify state
 
 struct SupervisorOptions {
   std::string lock_path;  // single instance: flock, "<control_socket>.lock"
   Duration hang_timeout =
-      std::chrono::milliseconds(200);  // no heartbeat for so long is a hang; at least kHangTimeoutMin
-  Duration start_timeout = std::chrono::seconds(30);     // the same until the first heartbeat: loading, first dump
-  Duration stop_timeout = std::chrono::seconds(20);      // from SIGTERM to SIGKILL; must exceed the drain time
-  Duration idle_hang_timeout = std::chrono::seconds(2);  // as hang_timeout, while the child cannot be relieved
+      std::chrono::milliseconds(200);  // no heartbeat for a quarter longer is a hang; at least kHangTimeoutMin
+  Duration start_timeout = std::chrono::seconds(30);  // the same until the first heartbeat: loading, first dump
+  Duration stop_timeout = std::chrono::seconds(20);   // from SIGTERM to SIGKILL; must exceed the drain time
+  Duration idle_hang_timeout = kIdleHangTimeout;      // as hang_timeout, while the child cannot be relieved
 };
 
 struct SharedWithChild;  // memory that parent and child share
@@ -63,9 +64,10 @@ class ChildLink {
   // What lingers from the children before: to be adopted. The will of a new child is that it goes on lingering.
   const LingeringState& inherited() const { return inherited_; }
 
-  // One store. To be called at least every hang_timeout / 4 by the loop itself, and between the parts of anything
-  // that may take long (thousands of addresses), never by a helper thread.
+  // A store of the time. To be called at least every beat_interval() by the loop itself, and between the parts of
+  // anything that may take long (thousands of addresses), never by a helper thread.
   void heartbeat();
+  Duration beat_interval() const;           // hang_timeout / 2 while the child can be relieved
   void set_hang_timeout(Duration timeout);  // after a reload
   // Whether the child serves what another node would, were it dead. A new child does not.
   void set_relievable(bool is_relievable);
@@ -115,19 +117,23 @@ class RestartBackoff {
 };
 
 // For how long a child has been quiet, not counting what the supervisor itself slept through: both may have been
-// paused together, and the child then deserves the whole hang timeout again. Fed with the heartbeat counter, at
-// every look.
+// paused together, and the child then deserves the whole patience again. Two looks find a hang, at three quarters
+// of the patience and at its end, so that a child which was paused with us has time to beat.
 class HangDetector {
  public:
-  // A look that comes later than twice its interval tells nothing about the child.
-  Duration look(TimePoint now, std::uint64_t beats, Duration interval);
+  // However long the patience: the service manager's watchdog is to be told.
+  static constexpr Duration kLookMax = std::chrono::milliseconds(500);
+  static constexpr Duration kLookMin = std::chrono::milliseconds(10);
+  static Duration suspicion(Duration patience) { return patience * 3 / 4; }
+
+  // A look that comes late by more than a quarter of the patience tells nothing about the child.
+  Duration look(TimePoint now, TimePoint beat_at, Duration patience);
   void restart(TimePoint now);
-  TimePoint looked_at() const { return looked_at_; }
+  TimePoint next_look() const { return next_look_; }
 
  private:
-  TimePoint looked_at_;
-  std::uint64_t beats_ = 0;
-  Duration quiet_{};
+  TimePoint counted_from_;
+  TimePoint next_look_;
 };
 
 }  // namespace vipair::vrrp

@@ -84,22 +84,24 @@ TEST(LeaseKeeper, RenewsAndAfterAnAbsenceOnlyWhenAnotherLeaseIsOver) {
     EXPECT_THAT(expires(), ContainsRegex("expires (19|20)s"));
     const TimePoint start(1000s);
     LeaseKeeper keeper;
-    keeper.restart(start);
-    keeper.renew(start + kLong / 5, 2 * kLong);
+    const std::uint32_t held = held_bit(IpFamily::ipv4);
+    keeper.renew(start - 2 * kLong, kLong, 0);
+    keeper.renew(start, kLong, held);
+    keeper.renew(start + kLong / 5, 2 * kLong, held);
     EXPECT_THAT(expires(), ContainsRegex("expires (19|20)s")) << "not before a quarter is over";
-    keeper.renew(start + kLong, 2 * kLong);
+    keeper.renew(start + kLong, 2 * kLong, held);
     EXPECT_THAT(expires(), ContainsRegex("expires (39|40)s"));
 
     const TimePoint away = start + 2 * kLong;
-    keeper.renew(away, kShort);
+    keeper.renew(away, kShort, held);
     EXPECT_THAT(expires(), ContainsRegex("expires (39|40)s")) << "silence first";
-    keeper.renew(away + kShort / 2, kShort);
+    keeper.renew(away + kShort / 2, kShort, held);
     EXPECT_THAT(expires(), ContainsRegex("expires (39|40)s"));
-    keeper.renew(away + kShort, kShort);
+    keeper.renew(away + kShort, kShort, held);
     std::this_thread::sleep_for(10 * kShort);
     EXPECT_FALSE(node.is_resolved("10.7.0.100"));
-    keeper.renew(away + 2 * kShort, kLong);
-    keeper.renew(away + kLong, kLong);
+    keeper.renew(away + 2 * kShort, kLong, held);
+    keeper.renew(away + kLong, kLong, held);
     EXPECT_TRUE(node.is_resolved("10.7.0.100")) << "one that expired can be renewed as well";
   });
 }

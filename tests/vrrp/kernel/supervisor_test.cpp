@@ -56,35 +56,58 @@ TEST(RestartBackoff, ForgetsAfterALongLife) {
 
 class HangDetectorLooks : public testing::Test {
  protected:
-  Duration look_after(Duration passed, std::uint64_t beats) {
-    now_ += passed;
-    return detector_.look(now_, beats, kInterval);
+  // At the time that it asks for, or later.
+  Duration look(Duration late = Duration::zero()) {
+    now_ = detector_.next_look() + late;
+    return detector_.look(now_, beat_, kPatience);
   }
-  static constexpr Duration kInterval = milliseconds(50);
-  TimePoint now_{};
+  static constexpr Duration kPatience = milliseconds(200);
+  TimePoint now_{seconds(1000)};
+  TimePoint beat_ = now_;
   HangDetector detector_;
+  void SetUp() override {
+    detector_.restart(now_);
+    EXPECT_EQ(look(), Duration::zero());
+  }
 };
 
-TEST_F(HangDetectorLooks, CountsTheTimeWithoutABeat) {
-  EXPECT_EQ(look_after(kInterval, 1), Duration::zero());
-  EXPECT_EQ(look_after(kInterval, 1), kInterval);
-  EXPECT_EQ(look_after(kInterval, 1), 2 * kInterval);
-  EXPECT_EQ(look_after(kInterval, 2), Duration::zero());
+TEST_F(HangDetectorLooks, AskForOneBeforeTheEndOfThePatienceAndOneAtItsEnd) {
+  EXPECT_EQ(look(), milliseconds(150));
+  EXPECT_EQ(look(), kPatience);
 }
 
-TEST_F(HangDetectorLooks, BlamesTheChildNotForItsOwnLateness) {
-  EXPECT_EQ(look_after(kInterval, 1), Duration::zero());
-  EXPECT_EQ(look_after(kInterval, 1), kInterval);
-  EXPECT_EQ(look_after(seconds(30), 1), Duration::zero());
-  EXPECT_EQ(look_after(2 * kInterval, 1), 2 * kInterval);
+TEST_F(HangDetectorLooks, CountFromTheLastBeat) {
+  beat_ += milliseconds(100);
+  EXPECT_EQ(look(), milliseconds(50));
+  EXPECT_EQ(look(), milliseconds(150));
+  beat_ = now_ + milliseconds(10);
+  EXPECT_EQ(look(), milliseconds(40));
+  EXPECT_EQ(look(), milliseconds(150));
+  EXPECT_EQ(look(), kPatience);
 }
 
-TEST_F(HangDetectorLooks, StartsAnewWithEachChild) {
-  EXPECT_EQ(look_after(kInterval, 1), Duration::zero());
-  EXPECT_EQ(look_after(kInterval, 1), kInterval);
+TEST_F(HangDetectorLooks, BlameTheChildNotForTheirOwnLateness) {
+  EXPECT_EQ(look(), milliseconds(150));
+  EXPECT_EQ(look(seconds(30)), Duration::zero());
+  EXPECT_EQ(look(), milliseconds(150));
+  EXPECT_EQ(look(milliseconds(20)), milliseconds(220)) << "a little late is no absence";
+}
+
+TEST_F(HangDetectorLooks, ComeOftenEnoughHoweverLongThePatience) {
+  Duration quiet{};
+  for (int looks = 0; looks < 3; ++looks) {
+    now_ = detector_.next_look();
+    const Duration now_quiet = detector_.look(now_, beat_, seconds(30));
+    EXPECT_LE(now_quiet - quiet, HangDetector::kLookMax);
+    quiet = now_quiet;
+  }
+}
+
+TEST_F(HangDetectorLooks, StartAnewWithEachChild) {
+  EXPECT_EQ(look(), milliseconds(150));
   detector_.restart(now_);
-  EXPECT_EQ(look_after(kInterval, 0), kInterval);
-  EXPECT_EQ(look_after(kInterval, 1), Duration::zero());
+  EXPECT_EQ(look(), Duration::zero());
+  EXPECT_EQ(look(), milliseconds(150));
 }
 
 // ---- processes -----------------------------------------------------------------------------
@@ -294,6 +317,25 @@ TEST(Supervisor, TreatsAStoppedChildAsDead) {
     ASSERT_TRUE(child);
     ASSERT_EQ(node.next_advertisement(100), Bytes{});
     ::kill(*child, SIGSTOP);
+    expect_the_will_and_another_child(node, supervised);
+    EXPECT_TRUE(ends(*child));
+  });
+}
+
+TEST(Supervisor, TreatsAChildAsDeadThatStopsSoonAfterItCouldBeRelieved) {
+  in_new_network([] {
+    const Node node;
+    const Supervised supervised([](ChildLink& link) {
+      link.ready();
+      link.heartbeat();
+      std::this_thread::sleep_for(kIdleHangTimeout / 2);  // the supervisor sleeps meanwhile
+      if (!link.set_last_will(a_will())) return 1;
+      link.set_relievable(true);
+      return ::pause();
+    });
+    const auto child = supervised.next_child();
+    ASSERT_TRUE(child);
+    ASSERT_EQ(node.next_advertisement(100), Bytes{});
     expect_the_will_and_another_child(node, supervised);
     EXPECT_TRUE(ends(*child));
   });
