@@ -229,6 +229,34 @@ Expected<Config, ConfigErrors> load(std::optional<ConfigFile> file, ConfigErrors
 
 }  // namespace
 
+std::vector<std::string> files_of(const Config& config) {
+  std::set<std::string> paths;
+  auto add = [&](const FileSetting& file) {
+    if (file) paths.insert(file.path);
+  };
+  auto add_certificates = [&](const std::vector<CertificateFiles>& all) {
+    for (const CertificateFiles& files : all) {
+      add(files.certificate);
+      add(files.key);
+      add(files.ocsp);
+    }
+  };
+  add(config.tls.ticket_keys);
+  add_certificates(config.certificates);
+  for (const Site& site : config.sites) {
+    add_certificates(site.tls.certificates);
+    add(site.tls.clients.ca);
+    add(site.tls.clients.crl);
+    for (const Upstream& upstream : site.upstreams) {
+      if (!upstream.tls) continue;
+      add(upstream.tls->ca);
+      add(upstream.tls->certificate);
+      add(upstream.tls->key);
+    }
+  }
+  return {paths.begin(), paths.end()};
+}
+
 Expected<Config, ConfigErrors> load_config(const std::string& path) {
   ConfigErrors errors;
   return load(ConfigFile::load(path, errors), errors);

@@ -55,6 +55,9 @@ struct Config {
   friend bool operator==(const Config&, const Config&) = default;
 };
 
+// Every file that a setting names and that is read along with the configuration: when one changes, it is read anew.
+std::vector<std::string> files_of(const Config& config);
+
 // `path` is proxy.conf; relative paths inside a file are relative to that file.
 Expected<Config, ConfigErrors> load_config(const std::string& path);
 

@@ -107,10 +107,10 @@ void read_site_tls(ConfigGroup& site, SiteTls& settings) {
   read_client_certificate(site, settings);
 }
 
-std::optional<UpstreamTls> read_upstream_tls(ConfigGroup& upstream) {
+std::optional<UpstreamTlsSettings> read_upstream_tls(ConfigGroup& upstream) {
   auto group = upstream.group("tls");
   if (!group) return std::nullopt;
-  UpstreamTls tls;
+  UpstreamTlsSettings tls;
   tls.is_verified = group->boolean("verify").value_or(true);
   tls.ca = read_file_setting(*group, "ca_file");
   if (auto name = group->text("server_name")) {

@@ -73,12 +73,12 @@ struct SiteTls {
 };
 
 // An upstream's: how we speak to its servers.
-struct UpstreamTls {
+struct UpstreamTlsSettings {
   bool is_verified = true;
   FileSetting ca;                // PEM; absent: the system's
   std::string server_name;       // SNI, and what the certificate must be for; "": the server as it is written
   FileSetting certificate, key;  // ours, shown when the server asks
-  friend bool operator==(const UpstreamTls&, const UpstreamTls&) = default;
+  friend bool operator==(const UpstreamTlsSettings&, const UpstreamTlsSettings&) = default;
 };
 
 FileSetting read_file_setting(ConfigGroup& group, std::string_view key);
@@ -86,6 +86,6 @@ void read_tls(ConfigGroup& root, TlsSettings& settings);
 // certificate = { … } or certificates = ( … ), of the proxy or of a site.
 std::vector<CertificateFiles> read_certificates(ConfigGroup& group);
 void read_site_tls(ConfigGroup& site, SiteTls& settings);
-std::optional<UpstreamTls> read_upstream_tls(ConfigGroup& upstream);
+std::optional<UpstreamTlsSettings> read_upstream_tls(ConfigGroup& upstream);
 
 }  // namespace vipair::proxy

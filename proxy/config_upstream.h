@@ -26,9 +26,9 @@ struct UpstreamServer {
 };
 
 struct Upstream {
-  std::string name;                     // unique within its site
-  std::vector<UpstreamServer> servers;  // at least one, no duplicates, in the file's order
-  std::optional<UpstreamTls> tls;       // how its servers are spoken to; none: in the clear
+  std::string name;                        // unique within its site
+  std::vector<UpstreamServer> servers;     // at least one, no duplicates, in the file's order
+  std::optional<UpstreamTlsSettings> tls;  // how its servers are spoken to; none: in the clear
   Duration connect_timeout{};
   Duration response_head_timeout{};
   Duration avoid_failed = std::chrono::seconds(1);  // a server that could not be reached is passed over for so long

@@ -82,6 +82,10 @@ int main(int argc, char** argv) {
     return kExitConfig;
   }
   if (options->check_only) {
+    if (auto checked = proxy::ProxyServer::check_files(*config); !checked) {
+      for (const ConfigError& error : checked.error()) log::error(error.to_string());
+      return kExitConfig;
+    }
     std::printf("%s: ok\n", options->config_path.c_str());
     return 0;
   }

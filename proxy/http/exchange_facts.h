@@ -8,18 +8,19 @@
 namespace vipair::http {
 
 struct ExchangeFacts {
-  std::string_view client_address{};    // "203.0.113.7", "2001:db8::7"
-  std::string_view client_port{};       // "49152"
-  std::string_view scheme{};            // "http" or "https", of the client's connection
-  std::string_view host{};              // normal form without port, RequestHead::host.host()
-  std::string_view method{};            // as sent
-  std::string_view path{};              // canonical (proxy/http/target.h)
-  std::string_view query{};             // with its '?', or empty
-  std::string_view node{};              // this node's name, a token; also how it signs Via
-  std::string_view request_id{};        // request_id_for() chooses it
-  std::string_view upstream{};          // the group's name
-  std::string_view upstream_address{};  // the server's "10.0.0.7:80"
-  bool client_is_trusted = false;       // its X-Forwarded-*, Forwarded, X-Real-IP and X-Request-ID are believed
+  std::string_view client_address{};      // "203.0.113.7", "2001:db8::7"
+  std::string_view client_port{};         // "49152"
+  std::string_view scheme{};              // "http" or "https", of the client's connection
+  std::string_view host{};                // normal form without port, RequestHead::host.host()
+  std::string_view method{};              // as sent
+  std::string_view path{};                // canonical (proxy/http/target.h)
+  std::string_view query{};               // with its '?', or empty
+  std::string_view node{};                // this node's name, a token; also how it signs Via
+  std::string_view request_id{};          // request_id_for() chooses it
+  std::string_view upstream{};            // the group's name
+  std::string_view upstream_address{};    // the server's "10.0.0.7:80"
+  std::string_view client_certificate{};  // Client-Cert's value (RFC 9440), of a verified certificate
+  bool client_is_trusted = false;         // its X-Forwarded-*, Forwarded, X-Real-IP and X-Request-ID are believed
 };
 
 }  // namespace vipair::http

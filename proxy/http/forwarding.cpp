@@ -24,14 +24,15 @@ constexpr std::uint64_t kRequestRewritten =
                              FieldName::x_forwarded_proto, FieldName::x_forwarded_host, FieldName::forwarded,
                              FieldName::x_request_id, FieldName::disguised);
 constexpr std::uint64_t kResponseRewritten = kConnectionFields | bits(FieldName::proxy_authenticate);
-constexpr std::uint64_t kClaimsOfClients = bits(FieldName::x_forwarded_other, FieldName::x_real_ip);
+constexpr std::uint64_t kClaimsOfClients =
+    bits(FieldName::x_forwarded_other, FieldName::x_real_ip, FieldName::client_cert);
 
 // What a Connection field cannot name away.
 constexpr std::uint64_t kProtected =
-    bits(FieldName::via, FieldName::x_forwarded_other, FieldName::x_real_ip, FieldName::cookie,
-         FieldName::set_cookie, FieldName::authorization, FieldName::www_authenticate, FieldName::content_type,
-         FieldName::content_encoding, FieldName::content_range, FieldName::cache_control, FieldName::date,
-         FieldName::location, FieldName::max_forwards, FieldName::range);
+    bits(FieldName::via, FieldName::x_forwarded_other, FieldName::x_real_ip, FieldName::client_cert,
+         FieldName::cookie, FieldName::set_cookie, FieldName::authorization, FieldName::www_authenticate,
+         FieldName::content_type, FieldName::content_encoding, FieldName::content_range, FieldName::cache_control,
+         FieldName::date, FieldName::location, FieldName::max_forwards, FieldName::range);
 
 bool is_named_by_connection(const FieldTable& fields, const Field& field, const char* buffer) {
   if ((kProtected & bit(field.id)) != 0) return false;
@@ -215,6 +216,7 @@ void request_for_upstream(Buffer& out, const RequestHead& head, const char* buff
   const BodyFraming body = body_framing(head);
   std::uint64_t dropped = kRequestRewritten;
   if (!facts.client_is_trusted) dropped |= kClaimsOfClients;
+  if (!facts.client_certificate.empty()) dropped |= bit(FieldName::client_cert);
   if (head.minor_version == 0) dropped |= bit(FieldName::expect);
   if (body.framing != Framing::chunked) dropped |= bit(FieldName::trailer);
   if (head.method == Method::options) dropped |= bit(FieldName::max_forwards);
@@ -263,6 +265,7 @@ void request_for_upstream(Buffer& out, const RequestHead& head, const char* buff
   if (!original_host.empty()) append_own("X-Forwarded-Host: ", [&] { out.append(original_host); });
   if (rules.empty() || !rules.removes("forwarded")) append_forwarded(out, head, buffer, facts, host);
   if (!facts.request_id.empty()) append_own("X-Request-ID: ", [&] { out.append(facts.request_id); });
+  if (!facts.client_certificate.empty()) append_own("Client-Cert: ", [&] { out.append(facts.client_certificate); });
   append_via(out, head.minor_version, facts.node, &rules);
   rules.append_fields(facts, out);
   out.append("\r\n");

@@ -13,6 +13,8 @@
 //   it
 //     is kept in front, what others say is replaced. Every other X-Forwarded-* and X-Real-IP of an untrusted client
 //     is dropped, and so is each spelling of a known name with '_' for '-'.
+//   - Client-Cert (RFC 9440) tells of the certificate that the client has shown and we have verified; nobody but a
+//     trusted client can say it.
 //   - Expect: 100-continue is forwarded, not answered here: the origin decides (RFC 9110 section 10.1.1), and its
 //   100
 //     is relayed. From HTTP/1.0 clients it is dropped, as the section says.

@@ -190,7 +190,12 @@ void HeaderRules::set(std::string_view name, Template value) {
 
 void HeaderRules::add(std::string_view name, Template value) {
   VIPAIR_ASSERT(may_be_changed(name), "the configuration was checked");
-  appended_.push_back({std::string(name), std::move(value)});
+  appended_.push_back({std::string(name), std::move(value), false});
+}
+
+void HeaderRules::set_over_https(std::string_view name, Template value) {
+  set(name, std::move(value));
+  appended_.back().is_for_https = true;
 }
 
 bool HeaderRules::finds_removed(std::string_view name) const {
@@ -200,6 +205,7 @@ bool HeaderRules::finds_removed(std::string_view name) const {
 
 void HeaderRules::append_fields(const ExchangeFacts& facts, Buffer& out) const {
   for (const Appended& field : appended_) {
+    if (field.is_for_https && facts.scheme != "https") continue;
     std::size_t begin = out.size();
     out.append(field.name);
     out.append(": ");

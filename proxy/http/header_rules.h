@@ -65,6 +65,7 @@ class HeaderRules {
   void remove(std::string_view name);
   void set(std::string_view name, Template value);
   void add(std::string_view name, Template value);
+  void set_over_https(std::string_view name, Template value);  // in the clear it is only removed
 
   bool empty() const { return removed_.empty() && appended_.empty(); }
   bool removes(std::string_view name) const {
@@ -76,6 +77,7 @@ class HeaderRules {
   struct Appended {
     std::string name;
     Template value;
+    bool is_for_https = false;
   };
   static unsigned filter_bit(std::string_view name) { return static_cast<unsigned>(name.size()) % 64; }
   bool finds_removed(std::string_view name) const;

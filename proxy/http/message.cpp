@@ -52,15 +52,17 @@ constexpr auto kKnownNames = std::to_array<KnownName>({
     {"accept-ranges", FieldName::accept_ranges},
     {"etag", FieldName::etag},
     {"vary", FieldName::vary},
+    {"client-cert", FieldName::client_cert},
+    {"client-cert-chain", FieldName::client_cert},
 });
 
 // A perfect hash over length and the first and last letter, proved at compile time; neither is ever a '-', so a
 // disguised name falls into the same slot as the name it imitates.
-constexpr std::size_t kSlots = 128;
+constexpr std::size_t kSlots = 256;
 constexpr std::size_t slot_of(std::string_view name) {
   auto first = static_cast<unsigned>(static_cast<unsigned char>(name.front()) | 0x20);
   auto last = static_cast<unsigned>(static_cast<unsigned char>(name.back()) | 0x20);
-  return (name.size() + first * 3 + last * 35) % kSlots;
+  return (name.size() + first * 11 + last * 33) % kSlots;
 }
 constexpr std::size_t kLongestName = 19;
 

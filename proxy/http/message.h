@@ -65,6 +65,7 @@ enum class FieldName : std::uint8_t {
   accept_ranges,
   etag,
   vary,
+  client_cert,        // Client-Cert and Client-Cert-Chain (RFC 9440)
   x_forwarded_other,  // any other name that starts with X-Forwarded-
   disguised,  // one of the names above with '_' for a '-' (X_Forwarded_For), which CGI-like origins mistake for it
 };

@@ -24,6 +24,10 @@ const char* to_string(Refusal refusal) {
       return "rate";
     case Refusal::running_requests:
       return "running_requests";
+    case Refusal::https_only:
+      return "https_only";
+    case Refusal::misdirected:
+      return "misdirected";
   }
   return "unknown";
 }
@@ -40,6 +44,7 @@ int status_for(Refusal refusal) {
     case Refusal::body_too_large:
       return 413;
     case Refusal::address_denied:
+    case Refusal::https_only:
       return 403;
     case Refusal::unauthorized:
       return 401;
@@ -48,6 +53,8 @@ int status_for(Refusal refusal) {
     case Refusal::rate:
     case Refusal::running_requests:
       return 429;
+    case Refusal::misdirected:
+      return 421;
   }
   return 500;
 }

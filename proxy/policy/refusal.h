@@ -17,8 +17,10 @@ enum class Refusal : std::uint8_t {
   passwords_busy,    // 503, too many passwords are being checked
   rate,              // 429, too many requests in too short a time
   running_requests,  // 429, too many requests at once
+  https_only,        // 403, the site is served over TLS only
+  misdirected,       // 421, another site's connection, with other rules for TLS
 };
-inline constexpr std::size_t kRefusals = static_cast<std::size_t>(Refusal::running_requests) + 1;
+inline constexpr std::size_t kRefusals = static_cast<std::size_t>(Refusal::misdirected) + 1;
 
 const char* to_string(Refusal refusal);  // "no_site"
 int status_for(Refusal refusal);

@@ -78,6 +78,10 @@ const char* to_string(Cause cause) {
       return "too_large";
     case Cause::no_server:
       return "no_server";
+    case Cause::untrusted:
+      return "untrusted";
+    case Cause::bad_tls:
+      return "bad_tls";
     case Cause::exhausted:
       return "exhausted";
     case Cause::internal:

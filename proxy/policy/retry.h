@@ -19,6 +19,8 @@ enum class Cause : std::uint8_t {
   bad_message,
   too_large,
   no_server,
+  untrusted,  // its certificate is not the one that was expected
+  bad_tls,    // the TLS handshake failed for another reason
   exhausted,  // we are out of descriptors or memory
   internal
 };

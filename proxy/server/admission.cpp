@@ -3,6 +3,7 @@
 #include "proxy/http/body.h"
 #include "proxy/http/forwarding.h"
 #include "proxy/http/persistence.h"
+#include "proxy/server/secure_site.h"
 
 namespace vipair::proxy {
 
@@ -41,6 +42,7 @@ std::optional<OwnAnswer> admit(WorkerContext& worker, const ClientInfo& client, 
   if (!target) return refuse(worker, Refusal::bad_target);
   if (http::max_forwards_exhausted(head, request.head_bytes)) return OwnAnswer{200};
   if (site == nullptr) return refuse(worker, Refusal::no_site);
+  if (auto refused = check_security(worker, client, request, *site)) return refused;
   if (!match.route) return refuse(worker, Refusal::no_route);
   if (framing.framing == http::Framing::content_length && framing.length > body_max) {
     return refuse(worker, Refusal::body_too_large);

@@ -222,6 +222,7 @@ Expected<std::shared_ptr<const Certificate>, ConfigError> load_certificate(const
   if (const WallTime from = time_of(X509_get0_notBefore(made->leaf.get())); from > now) {
     return wrong(file, "is valid from " + date_text(from) + " on (" + made->subject + "), or the clock is wrong");
   }
+  made->ocsp_path = files.ocsp.path;
   if (files.ocsp) {
     auto der = content_of(files.ocsp, kOcspFileMax);
     if (!der) return Unexpected{std::move(der).error()};

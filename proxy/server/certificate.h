@@ -29,6 +29,7 @@ struct Certificate {
   std::string subject;  // for people: "CN=example.com"
   std::string names;    // the first of its names, for people
   WallTime not_after{};
+  std::string ocsp_path;                       // as configured; may be empty
   std::string ocsp;                            // DER, checked to be about this certificate; may be empty
   WallTime ocsp_until{};                       // then it is no longer stapled
   bool covers(const std::string& host) const;  // a host pattern of a site, "*.example.com" too

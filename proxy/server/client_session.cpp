@@ -8,9 +8,9 @@
 #include "proxy/http/body.h"
 #include "proxy/http/forwarding.h"
 #include "proxy/http/persistence.h"
-#include "proxy/server/record.h"
 #include "proxy/server/admission.h"
 #include "proxy/server/answer.h"
+#include "proxy/server/record.h"
 
 namespace vipair::proxy {
 
@@ -247,6 +247,12 @@ void ClientSession::connect() {
       const Cause cause = cause_of(error);
       const Side side = cause == Cause::exhausted ? Side::proxy : Side::upstream;
       return on_failure({side, Stage::connect, cause, false});
+    }
+    if (request.server->speaks_tls()) {
+      auto report = [&worker = worker_, &server = request.server->server()](const std::string& why) {
+        worker.report_tls_failure(server, why);
+      };
+      request.connection = request.server->secure(std::move(request.connection), std::move(report));
     }
     slot.connects.add();
   }

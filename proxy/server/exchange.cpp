@@ -20,6 +20,10 @@ Cause cause_of(int error_number) {
       return Cause::reset;
     case ETIMEDOUT:
       return Cause::timed_out;
+    case EKEYREJECTED:
+      return Cause::untrusted;
+    case EPROTO:
+      return Cause::bad_tls;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:

@@ -30,6 +30,7 @@ http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client) {
   facts.client_address = client.address_text;
   facts.client_port = client.port_text;
   facts.scheme = client.is_tls ? "https" : "http";
+  if (client.tls != nullptr) facts.client_certificate = client.tls->client.field;
   if (request.head_bytes != nullptr) {
     facts.host = request.exchange.request.host.host();
     facts.method = request.exchange.request.method_name.in(request.head_bytes);

@@ -46,7 +46,9 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFil
           make_snapshot(fitted_to_descriptors(std::move(config), workers), workers, nullptr, std::move(files))),
       access_log_(workers),
       watches_(workers),
+      watcher_(io, [this](const std::vector<std::string>& paths) { on_files_changed(paths); }),
       stop_timer_(io),
+      minute_timer_(io),
       gate_(
           gate_io_, snapshot_->config.gate_socket, [this] { return report(); },
           [this](bool is_connected, std::optional<NodeRole> role) {
@@ -99,6 +101,7 @@ Expected<std::unique_ptr<ProxyServer>, std::string> ProxyServer::start(boost::as
     server->add_listeners(listener.address, std::move(listeners).value());
   }
   server->switch_to_snapshot();
+  server->on_minute();
   for (auto& worker : server->workers_) worker->start();
   server->phase_ = Phase::serving;
   server->is_serving_ = true;
@@ -156,11 +159,18 @@ Expected<SnapshotFiles, ConfigErrors> ProxyServer::load_files(const Config& conf
                                                               const Snapshot* previous) {
   SnapshotFiles files;
   ConfigErrors errors;
+  files.stamps = stamps_of(files_of(config));  // before they are read: what changes meanwhile is found later
   auto tls = TlsContexts::load(config, tickets, wall_now(), previous ? previous->files.tls.get() : nullptr);
   if (!tls) {
     errors = std::move(tls).error();
   } else {
     files.tls = std::move(tls).value();
+  }
+  auto upstream_tls = load_upstream_tls(config, wall_now());
+  if (!upstream_tls) {
+    errors.insert(errors.end(), upstream_tls.error().begin(), upstream_tls.error().end());
+  } else {
+    files.upstream_tls = std::move(upstream_tls).value();
   }
   if (const FileSetting& file = config.tls.ticket_keys; file) {
     auto text = read_whole_file(file.path, kTicketFileMax);
@@ -176,13 +186,59 @@ Expected<SnapshotFiles, ConfigErrors> ProxyServer::load_files(const Config& conf
   return files;
 }
 
+Expected<void, ConfigErrors> ProxyServer::check_files(const Config& config) {
+  TicketKeys tickets(wall_now());
+  auto files = load_files(config, tickets, nullptr);
+  if (!files) return Unexpected{std::move(files).error()};
+  return {};
+}
+
 void ProxyServer::switch_to_snapshot() {
   const SnapshotFiles& files = snapshot_->files;
   tickets_->use(files.ticket_secrets, wall_now());
   if (files.tls != nullptr) {
-    for (const std::string& warning : files.tls->warnings()) log::warn(warning);
+    for (const std::string& warning : files.tls->name_warnings()) log::warn(warning);
   }
+  warn_of_dates();
+  watcher_.watch(files.stamps);
   for (auto& worker : workers_) worker->use(snapshot_);
+}
+
+void ProxyServer::warn_of_dates() {
+  const Snapshot& snapshot = *snapshot_;
+  if (snapshot.files.tls == nullptr) return;
+  const Duration ahead = snapshot.config.tls.expiry_warning;
+  for (const std::string& warning : snapshot.files.tls->date_warnings(wall_now(), ahead)) log::warn(warning);
+}
+
+void ProxyServer::on_minute() {
+  constexpr int kMinutesOfADay = 24 * 60;
+  tickets_->advance(wall_now());
+  if (++minutes_ % kMinutesOfADay == 0) warn_of_dates();
+  minute_timer_.expires_after(std::chrono::minutes(1));
+  minute_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) on_minute();
+  });
+}
+
+void ProxyServer::on_files_changed(const std::vector<std::string>& paths) {
+  if (phase_ != Phase::serving) return;
+  std::string names;
+  for (const std::string& path : paths) names += (names.empty() ? "" : ", ") + path;
+  auto files = load_files(snapshot_->config, *tickets_, snapshot_.get());
+  if (!files) {
+    ++reloads_refused_;
+    for (const ConfigError& error : files.error()) {
+      log::error("changed and refused, what it was before is used on: " + error.to_string());
+    }
+    last_reload_ = ReloadResult{wall_now(), std::move(files).error()};
+    return;
+  }
+  snapshot_ = make_snapshot(snapshot_->config, workers_.size(), snapshot_.get(), std::move(files).value());
+  switch_to_snapshot();
+  ++reloads_;
+  last_reload_ = ReloadResult{wall_now(), {}};
+  log::info("taken over: " + names);
 }
 
 // ---- reload ----------------------------------------------------------------------------------
@@ -384,6 +440,7 @@ ServerView ProxyServer::view() const {
   ServerView view;
   view.snapshot = snapshot_.get();
   view.now = monotonic_now();
+  view.wall = wall_now();
   view.uptime = view.now - started_;
   view.phase = phase_ == Phase::serving ? "serving" : phase_ == Phase::starting ? "starting" : "stopping";
   view.gate_connected = gate_is_connected_;

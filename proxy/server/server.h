@@ -23,6 +23,7 @@
 #include "common/runtime/config_file.h"
 #include "common/runtime/control_socket.h"
 #include "common/runtime/daemon.h"
+#include "common/runtime/file_watcher.h"
 #include "proxy/config.h"
 #include "proxy/server/access_log.h"
 #include "proxy/server/gate_client.h"
@@ -39,6 +40,8 @@ class ProxyServer {
                                                                    std::string config_path,
                                                                    std::function<void()> on_stopped);
   ~ProxyServer();
+  // Whether every file that the configuration names can be used.
+  static Expected<void, ConfigErrors> check_files(const Config& config);
 
   Expected<void, ConfigErrors> reload();
   void reopen_log() { access_log_.reopen(); }
@@ -79,6 +82,9 @@ class ProxyServer {
   static Expected<SnapshotFiles, ConfigErrors> load_files(const Config& config, TicketKeys& tickets,
                                                           const Snapshot* previous);
   void switch_to_snapshot();
+  void on_files_changed(const std::vector<std::string>& paths);
+  void on_minute();
+  void warn_of_dates();
   ControlResponse handle(const ControlRequest& request);
   ServerView view() const;
 
@@ -93,7 +99,9 @@ class ProxyServer {
   std::vector<WorkerWatch> watches_;            // as workers_
   std::map<IpEndpoint, IpEndpoint> listening_;  // as configured → as bound
   std::unique_ptr<ControlServer> control_, admin_;
-  boost::asio::steady_timer stop_timer_;
+  FileWatcher watcher_;
+  boost::asio::steady_timer stop_timer_, minute_timer_;
+  int minutes_ = 0;
   Phase phase_ = Phase::starting;
   bool gate_is_connected_ = false;
   std::optional<NodeRole> role_;  // of this node, by the agent's word

@@ -9,17 +9,21 @@ namespace vipair::proxy {
 
 namespace {
 
+constexpr std::string_view kHsts = "Strict-Transport-Security";
+
 http::Template compiled(const std::string& value) {
   auto result = http::Template::compile(value);
   VIPAIR_ASSERT(result.has_value(), "values of header rules are checked when the configuration is loaded");
   return std::move(result).value();
 }
 
-http::HeaderRules compiled(const HeaderRules& rules) {
+// `hsts`: Strict-Transport-Security, unless a rule says it itself (RFC 6797 section 7.2: never in the clear).
+http::HeaderRules compiled(const HeaderRules& rules, const std::string& hsts = "") {
   http::HeaderRules result;
   for (const std::string& name : rules.remove) result.remove(name);
   for (const HeaderRule& rule : rules.set) result.set(rule.name, compiled(rule.value));
   for (const HeaderRule& rule : rules.add) result.add(rule.name, compiled(rule.value));
+  if (!hsts.empty() && !result.removes(kHsts)) result.set_over_https(kHsts, compiled(hsts));
   return result;
 }
 
@@ -55,6 +59,15 @@ std::shared_ptr<Traffic> same_or_new(const TrafficMap& known, const TrafficKey& 
   return found != known.end() ? found->second : std::make_shared<Traffic>(workers);
 }
 
+// The usual one when it is among them.
+std::uint16_t https_port_of(const Config& config) {
+  std::uint16_t port = 0;
+  for (const Listener& listener : config.listeners) {
+    if (listener.tls && (port == 0 || listener.address.port == 443)) port = listener.address.port;
+  }
+  return port == 0 ? 443 : port;
+}
+
 }  // namespace
 
 const Listener* Snapshot::listener(const IpEndpoint& address) const {
@@ -81,6 +94,7 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
   snapshot->connections_per_worker = std::max<std::size_t>(1, from.limits.connections / workers);
   snapshot->handshakes_per_worker = std::max<std::size_t>(1, from.tls.handshakes / workers);
   snapshot->files = std::move(files);
+  snapshot->https_port = https_port_of(from);
 
   std::map<ServerKey, std::shared_ptr<Server>> known;
   if (previous != nullptr) known = servers_of(*previous);
@@ -99,6 +113,8 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
       Snapshot::Upstream& added = snapshot->upstreams.emplace_back();
       added.config = &upstream;
       added.site = site.name;
+      const std::size_t index = snapshot->upstreams.size() - 1;
+      if (index < snapshot->files.upstream_tls.size()) added.tls = snapshot->files.upstream_tls[index];
       added.traffic = same_or_new(traffic, {site.name, upstream.name}, workers);
       for (const UpstreamServer& server : upstream.servers) {
         auto found = known.find({site.name, upstream.name, server.endpoint});
@@ -110,7 +126,9 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
 
     Snapshot::Site& added = snapshot->sites.emplace_back();
     added.config = &site;
-    added.response_headers = compiled(site.response_headers);
+    const std::string hsts = site.tls.hsts ? site.tls.hsts->header() : "";
+    added.response_headers = compiled(site.response_headers, hsts);
+    if (snapshot->files.tls != nullptr) added.client_rules = snapshot->files.tls->client_rules(number);
     added.traffic = same_or_new(traffic, {site.name, ""}, workers);
     added.routes.reserve(site.routes.size());
     for (const proxy::Route& route : site.routes) {
@@ -118,7 +136,7 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
                                                          : snapshot->router.add_prefix(number, route.path);
       is_unique &= index == added.routes.size();
       added.routes.push_back({&route, first_upstream + route.upstream, compiled(route.request_headers),
-                              compiled(route.response_headers)});
+                              compiled(route.response_headers, hsts)});
     }
     VIPAIR_ASSERT(is_unique, "hosts and paths are checked for doubles when the configuration is loaded");
   }

@@ -22,14 +22,17 @@ namespace vipair::proxy {
 // What a snapshot is made of besides its configuration: all that is read from the files that it names. Loaded
 // first, since that may fail.
 struct SnapshotFiles {
+  FileStamps stamps;                       // of all of them
   std::shared_ptr<const TlsContexts> tls;  // nullptr: no listener speaks it
   std::vector<TicketKeys::Secret> ticket_secrets;
+  std::vector<std::shared_ptr<const UpstreamTls>> upstream_tls;  // of all upstreams of all sites; may be empty
 };
 
 struct Snapshot {
   struct Upstream {
     const proxy::Upstream* config = nullptr;
     std::string site;
+    std::shared_ptr<const UpstreamTls> tls;  // nullptr: in the clear
     std::vector<std::shared_ptr<Server>> servers;
     std::shared_ptr<Traffic> traffic;  // of its responses; the duration is that to their heads
   };
@@ -42,6 +45,7 @@ struct Snapshot {
     const proxy::Site* config = nullptr;
     std::vector<Route> routes;
     http::HeaderRules response_headers;  // for what no route answers
+    ClientRules client_rules{};          // of its TLS connections
     std::shared_ptr<Traffic> traffic;
   };
 
@@ -50,6 +54,7 @@ struct Snapshot {
   http::HeadLimits request_limits, response_limits;
   std::size_t connections_per_worker = 0;
   std::size_t handshakes_per_worker = 0;
+  std::uint16_t https_port = 443;  // where redirects to https lead
   SnapshotFiles files;
   policy::Router router;
   http::HeaderRules response_headers;  // for what no site answers

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "common/runtime/metrics.h"
+#include "proxy/server/tls_status.h"
 
 namespace vipair::proxy {
 
@@ -188,6 +189,7 @@ std::string status_json(const ServerView& view) {
     listeners.push_back(json::object{{"address", endpoint.to_string()}});
   }
   status["listeners"] = std::move(listeners);
+  status["tls"] = tls_json(view);
 
   json::array sites;
   for (const Snapshot::Site& site : snapshot.sites) {
@@ -317,6 +319,7 @@ std::string metrics_text(const ServerView& view) {
   per_server("vipair_proxy_server_failures_total", "counter", "Attempts on the server that failed.",
              [](const Server& server) { return sum(server, &Server::Slot::failures); });
 
+  add_tls_metrics(out, view);
   add_traffic(out, *view.snapshot);
   single("vipair_proxy_access_log_lines_total", "counter", "Lines written to the access log.",
          view.log_lines_written);

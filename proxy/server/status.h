@@ -23,6 +23,7 @@ struct ServerView {
   };
   const Snapshot* snapshot = nullptr;
   TimePoint now{};
+  WallTime wall{};
   Duration uptime{};
   std::string_view phase;  // "starting" "serving" "stopping"
   bool gate_connected = false;

@@ -180,23 +180,8 @@ class TlsContexts::Builder {
         loaded.certificate = std::move(certificate).value();
       }
     }
-    if (loaded.certificate != nullptr) {
-      made_->certificates_.push_back(loaded.certificate);
-      warn_of_dates(*loaded.certificate, files);
-    }
+    if (loaded.certificate != nullptr) made_->certificates_.push_back(loaded.certificate);
     return made_->loaded_.emplace(paths, std::move(loaded)).first->second.certificate;
-  }
-
-  void warn_of_dates(const Certificate& certificate, const CertificateFiles& files) {
-    if (certificate.not_after < now_ + config_.tls.expiry_warning) {
-      made_->warnings_.push_back(files.certificate.path + ": the certificate of " + certificate.subject +
-                                 (certificate.not_after <= now_ ? " expired on " : " expires on ") +
-                                 date_text(certificate.not_after) + ": renew it");
-    }
-    if (files.ocsp && certificate.ocsp_until <= now_) {
-      made_->warnings_.push_back(files.ocsp.path + ": the OCSP response is out of date since " +
-                                 date_text(certificate.ocsp_until) + " and not stapled: fetch a new one");
-    }
   }
 
   void warn_of_names(const proxy::Site& site, const Certificates& certificates) {
@@ -205,8 +190,8 @@ class TlsContexts::Builder {
       const bool is_covered = std::any_of(certificates.begin(), certificates.end(),
                                           [&](const auto& certificate) { return certificate->covers(host); });
       if (is_covered) continue;
-      made_->warnings_.push_back("no certificate of the site " + site.name + " is for its host " + host +
-                                 ": browsers will refuse it");
+      made_->name_warnings_.push_back("no certificate of the site " + site.name + " is for its host " + host +
+                                      ": browsers will refuse it");
       return;  // one line for a site is enough
     }
   }
@@ -302,6 +287,22 @@ Expected<std::shared_ptr<const TlsContexts>, ConfigErrors> TlsContexts::load(con
 }
 
 TlsContexts::~TlsContexts() = default;
+
+std::vector<std::string> TlsContexts::date_warnings(WallTime now, Duration ahead) const {
+  std::vector<std::string> warnings;
+  for (const auto& certificate : certificates_) {
+    if (certificate->not_after < now + ahead) {
+      warnings.push_back(certificate->place.path + ": the certificate of " + certificate->subject +
+                         (certificate->not_after <= now ? " expired on " : " expires on ") +
+                         date_text(certificate->not_after) + ": renew it");
+    }
+    if (!certificate->ocsp_path.empty() && certificate->ocsp_until <= now) {
+      warnings.push_back(certificate->ocsp_path + ": the OCSP response is out of date since " +
+                         date_text(certificate->ocsp_until) + " and not stapled: fetch a new one");
+    }
+  }
+  return warnings;
+}
 
 // ---- handshakes ------------------------------------------------------------------------------
 

@@ -48,7 +48,9 @@ class TlsContexts {
   // The rules for clients of a site, by its index in the configuration.
   const ClientRules& client_rules(std::size_t site) const { return sites_[site].client_rules; }
   const std::vector<std::shared_ptr<const Certificate>>& certificates() const { return certificates_; }
-  const std::vector<std::string>& warnings() const { return warnings_; }  // for the operator, a line each
+  // For the operator, a line each: what ends soon or has ended; which site has a certificate for others.
+  std::vector<std::string> date_warnings(WallTime now, Duration ahead) const;
+  const std::vector<std::string>& name_warnings() const { return name_warnings_; }
 
   static constexpr unsigned kSessionContextBytes = 32;  // SSL_MAX_SID_CTX_LENGTH
 
@@ -91,7 +93,7 @@ class TlsContexts {
   std::map<std::vector<std::string>, LoadedCertificate> loaded_;  // by the paths of its files
   std::map<ContextKey, std::shared_ptr<const Context>> contexts_;
   std::vector<std::shared_ptr<const Certificate>> certificates_;
-  std::vector<std::string> warnings_;
+  std::vector<std::string> name_warnings_;
 };
 
 }  // namespace vipair::proxy

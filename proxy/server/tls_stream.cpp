@@ -79,8 +79,8 @@ void TlsStream::prepare(SSL_CTX* context) {
   SSL_CTX_set_info_callback(context, &TlsStream::on_info);
 }
 
-TlsStream::TlsStream(std::unique_ptr<Stream> carrier, SslPtr ssl)
-    : carrier_(std::move(carrier)), ssl_(std::move(ssl)) {
+TlsStream::TlsStream(std::unique_ptr<Stream> carrier, SslPtr ssl, OnFailure on_failure)
+    : carrier_(std::move(carrier)), ssl_(std::move(ssl)), on_failure_(std::move(on_failure)) {
   BIO* bio = BIO_new(TlsStreamBio::method());
   if (bio == nullptr) throw std::bad_alloc();
   BIO_set_data(bio, this);
@@ -128,6 +128,7 @@ TlsStream::Handshake TlsStream::handshake() {
       const long verified = SSL_get_verify_result(ssl_.get());
       std::string why = openssl_error();
       if (verified != X509_V_OK) why += std::string(", ") + X509_verify_cert_error_string(verified);
+      if (on_failure_) on_failure_(why);
       fail(verified != X509_V_OK ? EKEYREJECTED : EPROTO, std::move(why));
       return Handshake::failed;
     }

@@ -11,6 +11,7 @@
 //   bounds   a peer that sends messages of the handshake on and on (KeyUpdate, renegotiation) is cut off.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,8 +28,10 @@ class TlsStream final : public Stream {
   static constexpr std::uint64_t kBytesPerControlStep = 256 * 1024;
 
   // `ssl` is fresh, made for one side. A client drives its handshake by itself and then becomes writable, or
-  // broken; a server's is driven by handshake().
-  TlsStream(std::unique_ptr<Stream> carrier, SslPtr ssl);
+  // broken; a server's is driven by handshake(). on_failure is told of a handshake that failed for another reason
+  // than the carrier's.
+  using OnFailure = std::function<void(const std::string& why)>;
+  TlsStream(std::unique_ptr<Stream> carrier, SslPtr ssl, OnFailure on_failure = {});
   ~TlsStream() override;
 
   enum class Handshake : std::uint8_t { done, waiting, failed };
@@ -58,6 +61,7 @@ class TlsStream final : public Stream {
 
   std::unique_ptr<Stream> carrier_;
   SslPtr ssl_;
+  OnFailure on_failure_;
   std::string failure_;
   int error_ = 0;          // errno; set once broken
   int carrier_error_ = 0;  // errno of the last failed call

@@ -10,6 +10,18 @@ void UpstreamPool::configure(std::size_t idle_max, Duration idle_timeout) {
   idle_.reserve(idle_max);
 }
 
+void UpstreamPool::use_tls(std::shared_ptr<const UpstreamTls> tls) {
+  if (tls == tls_) return;
+  close_idle();
+  tls_session_ = tls != nullptr ? std::make_shared<UpstreamTlsSession>() : nullptr;
+  tls_ = std::move(tls);
+}
+
+std::unique_ptr<Stream> UpstreamPool::secure(std::unique_ptr<Stream> connection,
+                                             UpstreamTls::OnFailure on_failure) {
+  return tls_->connect(std::move(connection), server_->text, tls_session_, std::move(on_failure));
+}
+
 bool UpstreamPool::is_usable(Stream& stream) {
   if (stream.peer_closed()) return false;
   if (!stream.can_read()) return true;
@@ -40,9 +52,8 @@ void UpstreamPool::give_back(std::unique_ptr<Stream> stream, TimePoint now) {
 }
 
 void UpstreamPool::sweep(TimePoint now) {
-  const std::size_t closed = std::erase_if(idle_, [&](const Idle& idle) {
-    return now - idle.since >= idle_timeout_ || idle.stream->peer_closed() || idle.stream->can_read();
-  });
+  const std::size_t closed = std::erase_if(
+      idle_, [&](const Idle& idle) { return now - idle.since >= idle_timeout_ || !is_usable(*idle.stream); });
   slot_.idle.subtract(closed);
 }
 

@@ -12,6 +12,7 @@
 #include "common/base/ip_address.h"
 #include "proxy/server/counters.h"
 #include "proxy/server/stream.h"
+#include "proxy/server/upstream_tls.h"
 
 namespace vipair::proxy {
 
@@ -47,6 +48,10 @@ class UpstreamPool {
 
   // How many to keep and for how long; the latest snapshot's word.
   void configure(std::size_t idle_max, Duration idle_timeout);
+  void use_tls(
+      std::shared_ptr<const UpstreamTls> tls);  // nullptr: in the clear. Idle connections of before are closed
+  bool speaks_tls() const { return tls_ != nullptr; }
+  std::unique_ptr<Stream> secure(std::unique_ptr<Stream> connection, UpstreamTls::OnFailure on_failure);
   std::unique_ptr<Stream> take_idle();  // nullptr: none is usable
   void give_back(std::unique_ptr<Stream> stream, TimePoint now);
   void sweep(TimePoint now);  // closes what is too old or was closed by the server; call now and then
@@ -73,6 +78,8 @@ class UpstreamPool {
   std::shared_ptr<Server> server_;
   Server::Slot& slot_;
   std::vector<Idle> idle_;  // oldest first
+  std::shared_ptr<const UpstreamTls> tls_;
+  std::shared_ptr<UpstreamTlsSession> tls_session_;
   std::size_t idle_max_ = 0;
   Duration idle_timeout_{};
 };

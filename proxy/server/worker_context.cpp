@@ -18,6 +18,7 @@ void WorkerContext::use(std::shared_ptr<const Snapshot> snapshot) {
     for (const auto& server : upstream.servers) {
       std::shared_ptr<UpstreamPool> pool = pool_for(server);
       pool->configure(upstream.config->idle_connections, upstream.config->idle_timeout);
+      pool->use_tls(upstream.tls);
       local.upstreams[i].servers.push_back(std::move(pool));
     }
   }
@@ -66,6 +67,14 @@ void WorkerContext::report_failure(const policy::ProxyError& error, const Upstre
   if (retries) line += ", tried again";
   if (suppressed > 0) line += " (" + std::to_string(suppressed) + " such lines left out)";
   log::write(is_clients ? log::Level::debug : log::Level::warn, line);
+}
+
+void WorkerContext::report_tls_failure(const Server& server, const std::string& why) {
+  std::uint64_t suppressed = 0;
+  if (!log_limit.allow(scheduler.now(), suppressed)) return;
+  std::string line = "upstream " + server.text + ", TLS handshake: " + why;
+  if (suppressed > 0) line += " (" + std::to_string(suppressed) + " such lines left out)";
+  log::warn(line);
 }
 
 void WorkerContext::set_wall_time(WallTime wall) {

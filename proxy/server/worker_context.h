@@ -70,6 +70,9 @@ struct WorkerContext {
   // A line for the operator; a client or a server can trigger them, so they are limited.
   void report_failure(const policy::ProxyError& error, const UpstreamPool* server, bool retries);
 
+  // The same for a server's TLS: it is not who it should be, or does not speak it.
+  void report_tls_failure(const Server& server, const std::string& why);
+
   // From now on: running requests end, every response announces the close, idle connections go after kDrainIdle.
   void begin_drain();
 

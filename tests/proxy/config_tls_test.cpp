@@ -92,7 +92,7 @@ TEST(ConfigTls, ReadsUpstreams) {
   auto config = parse(kListeners, WITH_UPSTREAM("tls = { server_name = \"App.Internal\"; ca_file = \"ca.pem\"; "
                                                 "certificate_file = \"own.pem\"; key_file = \"own.key\"; };"));
   ASSERT_TRUE(config) << first_error(config);
-  const UpstreamTls& tls = *config->sites[0].upstreams[0].tls;
+  const UpstreamTlsSettings& tls = *config->sites[0].upstreams[0].tls;
   EXPECT_TRUE(tls.is_verified);
   EXPECT_EQ(tls.server_name, "app.internal");
   EXPECT_EQ(tls.certificate.path, "/etc/vipair/own.pem");

@@ -302,6 +302,7 @@ class Origin(Host):
               server {{
                 listen {ORIGIN_PORT} backlog=4096; root {self.folder};
                 add_header X-Origin {name}; add_header X-Seen-Host $http_host; add_header X-Seen-For $http_x_forwarded_for;
+                add_header X-Seen-Client-Cert $http_client_cert;
                 location /echo {{
                   proxy_pass http://unix:{self.folder}/echo.sock:/; proxy_buffers 8 1m; proxy_buffer_size 1m;
                   sub_filter_types *; sub_filter BODY $request_body; }}

@@ -18,6 +18,7 @@ struct Peer {
   std::string_view address = "203.0.113.7";
   bool is_trusted = false;
   std::string_view scheme = "http";
+  std::string_view certificate{};
 };
 
 Template value(std::string_view text) { return Template::compile(text).value(); }
@@ -42,6 +43,7 @@ std::string forwarded(std::string bytes, Peer peer = {}, const HeaderRules& rule
       .request_id = request_id_for(head, bytes.data(), peer.is_trusted, "id-1"),
       .upstream = "blog",
       .upstream_address = "10.0.0.7:80",
+      .client_certificate = peer.certificate,
       .client_is_trusted = peer.is_trusted,
   };
   Buffer out;
@@ -140,6 +142,18 @@ TEST(RequestForUpstream, LetsNobodyNameProtectedFieldsAway) {
   EXPECT_EQ(field(head, "Content-Length"), "5");
   EXPECT_EQ(field(head, "X-Request-ID"), "id-2");
   EXPECT_EQ(field(head, "Content-Type"), "a/b");
+}
+
+TEST(RequestForUpstream, TellsOfTheClientsCertificate) {
+  const std::string_view forged = "Client-Cert: :Zm9v:\r\nClient-Cert-Chain: :Zm9v:\r\nClient_Cert: :Zm9v:\r\n";
+  EXPECT_EQ(passing(forged), "");
+  const std::string own = forwarded(request(forged), {.certificate = ":YmFy:"});
+  EXPECT_EQ(field(own, "Client-Cert"), ":YmFy:");
+  EXPECT_EQ(field(own, "Client-Cert-Chain"), "-");
+  const std::string trusted = forwarded(request(forged), {.is_trusted = true});
+  EXPECT_EQ(field(trusted, "Client-Cert"), ":Zm9v:") << "a trusted proxy has seen it";
+  const std::string both = forwarded(request(forged), {.is_trusted = true, .certificate = ":YmFy:"});
+  EXPECT_EQ(field(both, "Client-Cert"), ":YmFy:");
 }
 
 TEST(RequestForUpstream, BelievesNothingFromStrangers) {

@@ -100,6 +100,19 @@ TEST(HeaderRules, SendNothingForAnEmptyValue) {
   EXPECT_TRUE(rules.removes("X-Empty"));
 }
 
+TEST(HeaderRules, SetsOverHttpsOnly) {
+  HeaderRules rules;
+  rules.set_over_https("X-Hsts", value("max-age=1"));
+  ExchangeFacts facts;
+  for (std::string_view scheme : {"http", "https"}) {
+    facts.scheme = scheme;
+    Buffer out;
+    rules.append_fields(facts, out);
+    EXPECT_EQ(out.view(), scheme == "https" ? "X-Hsts: max-age=1\r\n" : "");
+  }
+  EXPECT_TRUE(rules.removes("x-hsts")) << "what an upstream says of it goes in any case";
+}
+
 TEST(HeaderRules, CannotChangeTheFraming) {
   for (std::string_view name : {"Connection", "content-length", "Transfer-Encoding", "TE", "Trailer", "Upgrade",
                                 "Keep-Alive", "Proxy-Connection", "Expect", "", "a b", "a:", "a\r\n"}) {

@@ -12,6 +12,7 @@ namespace vipair::proxy {
 namespace {
 
 using testing::Authority;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::Issued;
 using testing::MemoryStream;
@@ -305,9 +306,13 @@ TEST(TlsContexts, WarnAheadOfTimeAndOfNames) {
   f.config.sites[0].tls.certificates = {f.make("soon", "DNS:a.test", false, 5)};
   f.config.sites[1].tls.certificates = {f.make("wrong", "DNS:other.test")};
   ASSERT_TRUE(f.load()) << f.errors;
-  ASSERT_EQ(f.contexts->warnings().size(), 2u);
-  EXPECT_THAT(f.contexts->warnings()[0], HasSubstr("soon.pem: the certificate of CN=soon expires on "));
-  EXPECT_THAT(f.contexts->warnings()[1], HasSubstr("is for its host *.b.test"));
+  auto warnings = [&](int days_from_now) {
+    return f.contexts->date_warnings(now() + days_from_now * std::chrono::hours(24), std::chrono::hours(14 * 24));
+  };
+  EXPECT_THAT(warnings(0), ElementsAre(HasSubstr("soon.pem: the certificate of CN=soon expires on ")));
+  EXPECT_THAT(warnings(6), ElementsAre(HasSubstr("soon.pem: the certificate of CN=soon expired on ")));
+  EXPECT_EQ(warnings(20).size(), 2u);
+  EXPECT_THAT(f.contexts->name_warnings(), ElementsAre(HasSubstr("is for its host *.b.test")));
 }
 
 }  // namespace
