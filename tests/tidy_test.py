@@ -120,8 +120,8 @@ def check_units_have_tests(paths, exists):
                 yield f"{path}: has no test {test}"
 
 
-CONFORMANCE = "vrrp/README.md"  # tables of requirement, function and test
-CONFORMANCE_HEADING = "| section | requirement | where | test |"
+CONFORMANCE = ("vrrp", "proxy")  # whose README.md has tables of requirement, function and test
+CONFORMANCE_HEADINGS = ("| section | requirement | where | test |", "| section | rule | code | test |")
 
 
 def known_tests(files):
@@ -136,32 +136,41 @@ def known_tests(files):
     return tests
 
 
-def check_conformance(text, words, tests):
-    """Each function and test that a row of the conformance tables names exists; a row without a test names no function."""
+def named_tests(cell):
+    """What a cell names in backquotes. A name without a suite is of the suite before it; "…" and * stand for any end."""
+    suite = ""
+    for name in re.findall(r"`([^`]+)`", cell):
+        suite, _, test = name.rpartition(".") if "." in name else (suite, ".", name)
+        yield f"{suite}.{test}".replace("…", "*")
+
+
+def check_conformance(top, text, words, tests):
+    """Each function (or unit: http/date) and test that a row of the conformance tables names exists; a row without a
+    test names no function."""
     is_table, rows = False, 0
     for number, line in enumerate(text.splitlines(), 1):
         if not line.startswith("|"):
             is_table = False
-        elif line == CONFORMANCE_HEADING:
+        elif line in CONFORMANCE_HEADINGS:
             is_table = True
         elif is_table and not line.startswith("|---"):
             rows += 1
-            place = f"{CONFORMANCE}:{number}"
+            place = f"{top}/README.md:{number}"
             cells = [cell.strip() for cell in line.strip("|").split("|")]
             if len(cells) != 4:
                 yield f"{place}: a row has four cells"
                 continue
-            functions, named = (re.findall(r"`([^`]+)`", cell) for cell in cells[2:])
+            functions, named = re.findall(r"`([^`]+)`", cells[2]), list(named_tests(cells[3]))
             for function in functions:
-                if function not in words:
-                    yield f"{place}: no {function} in vrrp"
+                if not all(part in words for part in ([function] if "/" in function else function.split("::"))):
+                    yield f"{place}: no {function} in {top}"
             for name in named:
-                if not any(re.fullmatch(name.replace(".", r"\.").replace("*", r"\w+"), test) for test in tests):
+                if not any(re.fullmatch(name.replace(".", r"\.").replace("*", r"\w*"), test) for test in tests):
                     yield f"{place}: there is no test {name}"
             if bool(functions) != bool(named):
                 yield f"{place}: a function and a test that shows it, or neither"
     if rows == 0:
-        yield f"{CONFORMANCE}: no table of requirements"
+        yield f"{top}/README.md: no table of requirements"
 
 
 def check_top_level(names):
@@ -196,13 +205,16 @@ def self_test():
             raise SystemExit(f"tidy_test: {check.__name__} objects to a clean sample: {found}")
     if not list(check_units_have_tests(["vrrp/core/a.cpp"], lambda _: False)):
         raise SystemExit("tidy_test: a unit without a test is not found")
-    for row in ("| 5.2 | layout | `encod` | `Codec.Layout` |", "| 5.2 | layout | `encode` | `Codec.Lay` |",
-                "| 5.2 | layout | `encode` | |", ""):
-        if not list(check_conformance(f"{CONFORMANCE_HEADING}\n|---|---|---|---|\n{row}\n", {"encode"}, {"Codec.Layout"})):
-            raise SystemExit(f"tidy_test: check_conformance does not find its sample: {row}")
-    row = "| 5.2 | layout | `encode` | `Codec.Lay*` |"
-    if list(check_conformance(f"{CONFORMANCE_HEADING}\n{row}\n", {"encode"}, known_tests([("a.cpp", "TEST(Codec, Layout) {")]))):
-        raise SystemExit("tidy_test: check_conformance objects to a clean sample")
+    known, tests = {"encode", "http/date"}, known_tests([("a.cpp", "TEST(Codec, Layout) {")])
+    for heading in CONFORMANCE_HEADINGS:
+        for row in ("| 5.2 | layout | `encod` | `Codec.Layout` |", "| 5.2 | layout | `encode` | `Codec.Lay` |",
+                    "| 5.2 | layout | `encode::x` | `Codec.Layout` |", "| 5.2 | layout | `http/dat` | `Codec.Layout` |",
+                    "| 5.2 | layout | `encode` | `Codec.*`, `Order` |", "| 5.2 | layout | `encode` | |", ""):
+            if not list(check_conformance("vrrp", f"{heading}\n|---|---|---|---|\n{row}\n", known, tests)):
+                raise SystemExit(f"tidy_test: check_conformance does not find its sample: {row}")
+        row = "| 5.2 | layout | `encode`, `http/date` | `Codec.Lay…`, `Layout` |"
+        if list(check_conformance("vrrp", f"{heading}\n{row}\n", known, tests)):
+            raise SystemExit("tidy_test: check_conformance objects to a clean sample")
     if not list(check_top_level(["notes.txt"])):
         raise SystemExit("tidy_test: a foreign file at the top level is not found")
 
@@ -217,10 +229,13 @@ def main():
             problems += check(path, text)
     problems += check_units_have_tests(paths, lambda test: (ROOT / test).exists())
     problems += check_top_level(p.name for p in ROOT.iterdir())
-    words = set(re.findall(r"\w+", " ".join((ROOT / path).read_text() for path in paths if path.startswith("vrrp/"))))
     test_files = [(path.relative_to(ROOT).as_posix(), path.read_text()) for kind in ("cpp", "py")
                   for path in (ROOT / "tests").rglob(f"*_test.{kind}" if kind == "cpp" else "test_*.py")]
-    problems += check_conformance((ROOT / CONFORMANCE).read_text(), words, known_tests(test_files))
+    for top in CONFORMANCE:
+        own = [path for path in paths if path.startswith(f"{top}/")]
+        words = set(re.findall(r"\w+", " ".join((ROOT / path).read_text() for path in own)))
+        units = {path[len(top) + 1:].rsplit(".", 1)[0] for path in own}
+        problems += check_conformance(top, (ROOT / top / "README.md").read_text(), words | units, known_tests(test_files))
     for problem in problems:
         print(problem)
     print(f"{len(paths)} source files, {len(problems)} problems")
