@@ -56,11 +56,12 @@ Expected<std::vector<X509Ptr>, ConfigError> parse_certificates(const FileSetting
 }
 
 Expected<PkeyPtr, ConfigError> parse_key(const FileSetting& file) {
-  auto pem = content_of(file);
-  if (!pem) return Unexpected{std::move(pem).error()};
+  auto content = content_of(file);
+  if (!content) return Unexpected{std::move(content).error()};
+  std::string& pem = *content;
   bool was_asked = false;
-  PkeyPtr key(PEM_read_bio_PrivateKey(bio_of(*pem).get(), nullptr, &refuse_password, &was_asked));
-  OPENSSL_cleanse(pem->data(), pem->size());
+  PkeyPtr key(PEM_read_bio_PrivateKey(bio_of(pem).get(), nullptr, &refuse_password, &was_asked));
+  OPENSSL_cleanse(pem.data(), pem.size());
   const std::string why = openssl_error();
   if (key != nullptr) return key;
   if (was_asked) {
