@@ -23,6 +23,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/runtime/readable.h"
 #include "common/runtime/unique_fd.h"
 #include "vrrp/kernel/watch.h"
 
@@ -117,6 +118,14 @@ struct ChildProcess::State {
     });
   }
 
+  static void await_end(const std::shared_ptr<State>& state) {
+    state->exit.async_wait(asio::posix::stream_descriptor::wait_read, [state](boost::system::error_code error) {
+      if (error) return;
+      if (!is_readable(state->exit.native_handle())) return await_end(state);  // it runs
+      state->collect();
+    });
+  }
+
   void collect() {
     kill();  // the others of its group; its number is taken until it is collected
     if (output) (void)read_output();
@@ -163,9 +172,7 @@ Expected<ChildProcess, std::string> ChildProcess::start(boost::asio::io_context&
   auto state = std::make_shared<State>(io, pid, std::move(exit), std::move(read_end));
   state->ended = std::move(ended);
   State::follow_output(state);
-  state->exit.async_wait(asio::posix::stream_descriptor::wait_read, [state](boost::system::error_code error) {
-    if (!error) state->collect();
-  });
+  State::await_end(state);
   return ChildProcess(std::move(state));
 }
 

@@ -16,6 +16,7 @@
 #include "common/runtime/clock.h"
 #include "common/runtime/control_socket.h"
 #include "common/runtime/log.h"
+#include "common/runtime/readable.h"
 #include "vrrp/agent/agent.h"
 #include "vrrp/agent/instances.h"
 #include "vrrp/kernel/checks.h"
@@ -96,6 +97,7 @@ class EventLoop : private Operations {
   void watch(int fd, bool* has_news);
   void wait(Descriptor& descriptor, bool* has_news);
   void watch_parent();
+  void wait_for_parents_end(Descriptor& parent);
   void wait_for_signal();
   void turn();
   void tell(TimePoint now);
@@ -272,8 +274,13 @@ void EventLoop::wait(Descriptor& descriptor, bool* has_news) {
 void EventLoop::watch_parent() {
   if (link_.parent_fd < 0) return;
   watched_.push_back(std::make_unique<Descriptor>(io_, ::dup(link_.parent_fd)));
-  watched_.back()->async_wait(Descriptor::wait_read, [this](error_code error) {
+  wait_for_parents_end(*watched_.back());
+}
+
+void EventLoop::wait_for_parents_end(Descriptor& parent) {
+  parent.async_wait(Descriptor::wait_read, [this, &parent](error_code error) {
     if (error) return;
+    if (!is_readable(parent.native_handle())) return wait_for_parents_end(parent);
     stop("the supervisor is gone");  // nothing is ever sent here: readable is end of file
     turn();
   });

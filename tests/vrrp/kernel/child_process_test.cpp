@@ -15,6 +15,7 @@
 #include <fstream>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "common/runtime/unique_fd.h"
 
@@ -104,6 +105,38 @@ TEST_F(ChildProcessTest, SignalsAreOrdinaryAndDoNotReachTheParentsHandlers) {
   EXPECT_EQ(handled, 0);
   (void)std::signal(SIGTERM, before);
   (void)std::signal(SIGPIPE, pipe_before);
+}
+
+// The end of one and its output are told together; what is started then takes the places of both in the reactor.
+TEST_F(ChildProcessTest, WhoIsStartedWhenAnotherEndsIsNotTakenForIt) {
+  constexpr int kRounds = 20, kChildren = 8;
+  std::vector<ChildProcess> children;
+  int ended = 0, unharmed = 0;
+  const auto last = [] {
+    ::usleep(20000);
+    return 7;
+  };
+  for (int round = 0; round < kRounds; ++round) {
+    for (int i = 0; i < kChildren; ++i) {
+      auto first = ChildProcess::start(
+          io, [] { return 0; }, "",
+          [&](const ChildEnd&) {
+            auto next = ChildProcess::start(io, last, "", [&](const ChildEnd& end) {
+              ++ended;
+              unharmed += WIFEXITED(end.wait_status) && WEXITSTATUS(end.wait_status) == 7 ? 1 : 0;
+            });
+            ASSERT_TRUE(next);
+            children.push_back(std::move(*next));
+          });
+      ASSERT_TRUE(first);
+      children.push_back(std::move(*first));
+    }
+    std::this_thread::sleep_for(5ms);  // so that they have ended before anybody looks
+    io.restart();
+    io.run_for(20s);
+  }
+  EXPECT_EQ(ended, kRounds * kChildren);
+  EXPECT_EQ(unharmed, kRounds * kChildren);
 }
 
 TEST_F(ChildProcessTest, InputAndOutputPass) {
