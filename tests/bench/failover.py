@@ -60,13 +60,15 @@ class Pair:
                  show=lambda: {n.name: n.addresses("eth0") for n in self.lab.nodes})
 
     def holder(self):
-        [node] = [node for node in self.lab.nodes if node.holds(VIP)]
-        return node
+        """The node that holds the address, once one alone does."""
+        def alone():
+            holders = [node for node in self.lab.nodes if node.holds(VIP)]
+            return holders[0] if len(holders) == 1 else None
+        return wait_for(f"one node alone holds {VIP}", alone, TAKEOVER_MAX,
+                        show=lambda: {n.name: n.addresses("eth0") for n in self.lab.nodes})
 
     def wait_settled(self) -> None:
         """One holds, whichever it is, and the other is ready to take over."""
-        wait_for(f"one node alone holds {VIP}", lambda: sum(node.holds(VIP) for node in self.lab.nodes) == 1,
-                 TAKEOVER_MAX, show=lambda: {n.name: n.addresses("eth0") for n in self.lab.nodes})
         self.wait_ready(self.lab.other(self.holder()))
 
     # ---- the faults: hurt(node), then heal(node) ---------------------------------------------
