@@ -27,6 +27,7 @@ struct Options {
   double seconds = 2;
   double warm_up = 0.5;
   std::size_t upload = 0;      // bytes of a request's body; 0: GET
+  std::size_t websocket = 0;   // bytes of a message that is echoed, which counts as a request; 0: HTTP
   bool closes = false;         // a connection per request
   int core = -1;               // whose idle time is reported
   std::vector<pid_t> watched;  // processes whose CPU time is reported
@@ -45,6 +46,12 @@ class Load {
                "\r\nUser-Agent: vipair-bench\r\nAccept: */*\r\n" +
                (options.upload ? "Content-Length: " + std::to_string(options.upload) + "\r\n" : "") +
                (options.closes ? "Connection: close\r\n" : "") + "\r\n" + std::string(options.upload, 'u');
+    if (options_.websocket) {
+      request_ = "GET / HTTP/1.1\r\nHost: " + options.host +
+                 "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+      message_ = std::string(options_.websocket, 'm');
+    }
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     connections_.resize(static_cast<std::size_t>(options.connections));
     for (Connection& c : connections_) open(c);
@@ -74,6 +81,7 @@ class Load {
     bool has_head = false;
     std::size_t body_left = 0;
     bool is_answered = false;  // waits for the peer's close
+    bool is_upgraded = false;
   };
 
   void open(Connection& c) {
@@ -128,8 +136,9 @@ class Load {
 
   // False when the connection was replaced.
   bool send_request(Connection& c) {
-    while (c.sent < request_.size()) {
-      ssize_t n = send(c.fd, request_.data() + c.sent, request_.size() - c.sent, MSG_NOSIGNAL);
+    const std::string& request = c.is_upgraded ? message_ : request_;
+    while (c.sent < request.size()) {
+      ssize_t n = send(c.fd, request.data() + c.sent, request.size() - c.sent, MSG_NOSIGNAL);
       if (n < 0 && errno == EAGAIN) break;
       if (n < 0) {
         again(c, true);
@@ -137,7 +146,7 @@ class Load {
       }
       c.sent += static_cast<std::size_t>(n);
     }
-    bool waits = c.sent < request_.size();
+    bool waits = c.sent < request.size();
     if (waits != c.waits_for_space) {
       c.waits_for_space = waits;
       bench::watch_again(epoll_, c.fd, waits ? EPOLLIN | EPOLLOUT : EPOLLIN, &c);
@@ -152,12 +161,18 @@ class Load {
     counters_.bytes += static_cast<std::uint64_t>(n);
     std::string_view input(buffer_, static_cast<std::size_t>(n));
     if (c.is_answered) return again(c, true);  // bytes after the response
+    if (c.is_upgraded) return receive_echo(c, input);
     if (!c.has_head) {
       if (!c.head.empty()) input = c.head.append(input);
       std::size_t end = input.find("\r\n\r\n");
       if (end == std::string_view::npos) {
         if (c.head.empty()) c.head = input;
         return;
+      }
+      if (options_.websocket) {
+        c.is_upgraded = input.substr(0, 12) == "HTTP/1.1 101" && input.size() == end + 4;
+        if (!c.is_upgraded) return again(c, true);
+        return send_message(c);
       }
       if (!read_head(c, input.substr(0, end + 2))) return again(c, true);
       input.remove_prefix(end + 4);
@@ -178,6 +193,21 @@ class Load {
     send_request(c);
   }
 
+  void send_message(Connection& c) {
+    c.sent = 0;
+    c.body_left = message_.size();
+    send_request(c);
+  }
+
+  void receive_echo(Connection& c, std::string_view input) {
+    const bool is_ours = input.find_first_not_of('m') == std::string_view::npos;
+    if (!is_ours || input.size() > c.body_left) return again(c, true);
+    c.body_left -= input.size();
+    if (c.body_left > 0) return;
+    ++counters_.requests;
+    send_message(c);
+  }
+
   static bool read_head(Connection& c, std::string_view head) {
     if (head.substr(0, 12) != "HTTP/1.1 200") return false;
     constexpr std::string_view kName = "\r\ncontent-length: ";
@@ -190,7 +220,7 @@ class Load {
 
   const Options& options_;
   sockaddr_in target_;
-  std::string request_;
+  std::string request_, message_;
   int epoll_ = -1;
   std::vector<Connection> connections_;
   std::uint32_t next_source_ = 0;
@@ -230,7 +260,7 @@ Options parse(int argc, char** argv) {
   auto usage = [] {
     std::fprintf(stderr,
                  "usage: load [--target A:P] [--path /N] [--host NAME] [--connections N] [--seconds S] [--warm-up "
-                 "S] [--upload BYTES]\n"
+                 "S] [--upload BYTES] [--websocket BYTES]\n"
                  "            [--close] [--core N] [--watch PID]...\n");
     std::exit(2);
   };
@@ -258,6 +288,8 @@ Options parse(int argc, char** argv) {
       options.upload = std::strtoul(value, nullptr, 10);
     else if (name == "--core")
       options.core = std::atoi(value);
+    else if (name == "--websocket")
+      options.websocket = std::strtoul(value, nullptr, 10);
     else if (name == "--watch")
       options.watched.push_back(std::atoi(value));
     else

@@ -20,8 +20,11 @@ struct Connection {
   std::string in;                      // a head that is not complete yet
   std::size_t body_left = 0;           // of the request that is being received
   const std::string* reply = nullptr;  // of that request
+  bool echoes = false;                 // it was upgraded: what comes goes back
   std::string_view out;                // what the socket has not taken yet
 };
+
+const std::string kSwitch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
 
 const std::string& response(std::size_t bytes) {
   static std::map<std::size_t, std::string> responses;
@@ -58,7 +61,18 @@ bool flush(Connection& c) {
   return true;
 }
 
+bool wants_upgrade(std::string_view head) {
+  constexpr std::string_view kName = "\r\nupgrade: ";
+  auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
+  return std::search(head.begin(), head.end(), kName.begin(), kName.end(), same) != head.end();
+}
+
 bool serve(Connection& c, std::string_view input) {
+  if (c.echoes) {
+    c.in = input;
+    c.out = c.in;
+    return flush(c);
+  }
   while (!input.empty() && c.out.empty()) {
     if (c.body_left > 0) {
       std::size_t taken = std::min(c.body_left, input.size());
@@ -79,6 +93,8 @@ bool serve(Connection& c, std::string_view input) {
       std::size_t bytes = !path.empty() && path[0] >= '0' && path[0] <= '9' ? number(path) : 1024;
       c.reply = &response(std::min(bytes, kBodyMax));
       c.body_left = content_length(head.substr(0, end));
+      c.echoes = wants_upgrade(head.substr(0, end));
+      if (c.echoes) c.reply = &kSwitch;
       c.in.clear();
     }
     if (c.body_left == 0) {

@@ -35,6 +35,8 @@ ROWS = {
     "64k": ("64 KiB body, 64 connections", ["--connections", "64", "--path", "/65536"], "plain"),
     "1m": ("1 MiB body, 16 connections", ["--connections", "16", "--path", "/1048576"], "plain"),
     "upload": ("upload of 1 MiB, 16 connections", ["--connections", "16", "--upload", "1048576"], "plain"),
+    "websocket": ("WebSocket echo of 64 bytes, 64 connections", ["--connections", "64", "--websocket", "64"], "tunnel"),
+    "tunnel-64k": ("WebSocket echo of 64 KiB, 16 connections", ["--connections", "16", "--websocket", "65536"], "tunnel"),
     "close": ("connection per request, 64 at once", ["--connections", "64", "--close"], "close"),
     "hosts": ("10,000 hosts, 64 connections", ["--connections", "64", "--host", "h9999.bench.example"], "hosts"),
 }
@@ -57,7 +59,7 @@ http {{
   proxy_buffer_size 16k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0;
   upstream origin {{ server {origin}; keepalive 256; keepalive_requests 1000000000; }}
   server_names_hash_max_size 131072; server_names_hash_bucket_size 128;
-  proxy_http_version 1.1; proxy_set_header Connection ""; proxy_request_buffering off;
+  proxy_http_version 1.1; {connection} proxy_request_buffering off;
   proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
   {servers}
 }}
@@ -77,6 +79,7 @@ defaults
   timeout client 60s
   timeout server 60s
   timeout connect 5s
+  timeout tunnel 1h
   timeout http-request 10s
   timeout http-keep-alive 60s
   option splice-auto
@@ -175,6 +178,8 @@ class Bench:
             pids = [process.pid]
         elif name == "nginx":
             values["access_log"] = f"{self.folder}/nginx-access.log combined buffer=64k flush=5s" if has_log else "off"
+            values["connection"] = ('proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";'
+                                    if variant == "tunnel" else 'proxy_set_header Connection "";')
             values["servers"] = "".join(NGINX_SERVER.format(port=port, host=host, options="" if i else " backlog=4096")
                                         for i, host in enumerate(hosts or ["_"]))
             config = self.folder / f"{what}.conf"
