@@ -47,20 +47,22 @@ class Loader {
   Config load(ConfigGroup root) {
     read_node(root);
     assign(config_.workers, root.integer("workers", 0, kWorkersMax));
+    read_trusted_proxies(root);
     read_listeners(root);
     read_limits(root, config_.limits);
     read_timeouts(root, config_.timeouts);
     read_access_log(root, config_.access_log);
     read_sockets(root);
-    read_trusted_proxies(root);
     refuse_unsupported(root, {"cache"});
     read_tls(root, config_.tls);
     config_.certificates = read_certificates(root);
     request_headers_ = read_header_rules(root, "request_headers", Direction::request);
     config_.response_headers = read_header_rules(root, "response_headers", Direction::response);
     read_sites(root);
+    read_tcp(root, tcp_context_, config_.tcp);
     read_includes(root);
     check_tls(root);
+    if (config_.tcp.empty() || !config_.sites.empty()) root.require("listeners");
     root.finish();
     return std::move(config_);
   }
@@ -100,20 +102,20 @@ class Loader {
   }
 
   void read_listeners(ConfigGroup& root) {
-    if (!root.require("listeners")) return;
+    if (!root.has("listeners")) return;
     auto groups = root.groups("listeners");
     if (!check_count(root, "listeners", groups.size(), kListenersMax)) return;
     if (groups.empty()) root.error("listeners", "is empty, expected at least one { address = \"0.0.0.0:80\"; }");
-    std::map<IpEndpoint, ConfigText> seen;
     for (ConfigGroup& group : groups) {
       auto text = group.require("address") ? group.text("address") : std::nullopt;
       auto endpoint = text ? read_endpoint(group, *text, "0.0.0.0:80") : std::nullopt;
       Listener listener;
       listener.tls = group.boolean("tls").value_or(false);
       listener.http2 = group.boolean("http2").value_or(listener.tls);
+      listener.proxy_protocol = read_proxy_protocol(group, config_.trusted_proxies);
       group.finish();
       if (!endpoint) continue;
-      auto [other, is_new] = seen.emplace(*endpoint, *text);
+      auto [other, is_new] = addresses_.emplace(*endpoint, *text);
       if (!is_new) {
         group.error(*text, in_quotes(text->value) + " is listened on already, at " + place(other->second));
         continue;
@@ -171,11 +173,15 @@ class Loader {
         auto file = ConfigFile::load(path, errors_);
         if (!file) continue;
         ConfigGroup group = file->root();
-        if (!read_sites(group)) group.error("", "holds no site, expected `site = { … };` or `sites = ( … );`");
+        const bool has_sites = read_sites(group);
+        const bool has_tcp = read_tcp(group, tcp_context_, config_.tcp);
+        if (!has_sites && !has_tcp) {
+          group.error("", "holds no site, expected `site = { … };`, `sites = ( … );` or `tcp = ( … );`");
+        }
         group.finish();
       }
     }
-    if (config_.sites.empty() && errors_.empty())
+    if (config_.sites.empty() && config_.tcp.empty() && errors_.empty())
       root.error("include", "there is no site: nothing would be served");
   }
 
@@ -216,7 +222,9 @@ class Loader {
 
   ConfigErrors& errors_;
   Config config_;
-  HeaderRules request_headers_;  // of the proxy level
+  HeaderRules request_headers_;                 // of the proxy level
+  std::map<IpEndpoint, ConfigText> addresses_;  // of all listeners
+  TcpContext tcp_context_{config_.timeouts, config_.trusted_proxies, addresses_, {}};
   SiteContext site_context_{config_.limits, config_.timeouts, request_headers_, config_.response_headers, {}};
 };
 

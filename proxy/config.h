@@ -21,6 +21,7 @@
 #include "proxy/config_log.h"
 #include "proxy/config_site.h"
 #include "proxy/config_tls.h"
+#include "proxy/config_tunnels.h"
 
 namespace vipair::proxy {
 
@@ -33,14 +34,15 @@ inline constexpr std::size_t kTrustedProxiesMax = 1000;
 struct Listener {
   IpEndpoint address;
   bool tls = false;
-  bool http2 = false;  // with TLS: offered; without: taken from clients that know
+  bool http2 = false;           // with TLS: offered; without: taken from clients that know
+  bool proxy_protocol = false;  // clients come through a trusted proxy that tells who they are
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 
 struct Config {
   std::string node;                 // this node's name, ${node}
   int workers = 0;                  // 0: one per core
-  std::vector<Listener> listeners;  // at least one, no duplicates
+  std::vector<Listener> listeners;  // no duplicates; at least one when there are sites
   Limits limits;
   Timeouts timeouts;
   AccessLog access_log;
@@ -52,6 +54,7 @@ struct Config {
   TlsSettings tls;
   std::vector<CertificateFiles> certificates;  // of sites without their own, and for names that are no site's
   std::vector<Site> sites;                     // in the order of the files
+  std::vector<TcpService> tcp;                 // in the order of the files
   friend bool operator==(const Config&, const Config&) = default;
 };
 

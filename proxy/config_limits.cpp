@@ -50,6 +50,8 @@ void read_timeouts(ConfigGroup& root, Timeouts& timeouts) {
   assign(timeouts.write_idle, group->duration("write_idle", 10ms, 24h));
   assign(timeouts.connect, group->duration("connect", 10ms, 1h));
   assign(timeouts.response_head, group->duration("response_head", 10ms, 24h));
+  assign(timeouts.tunnel_idle, group->duration("tunnel_idle", 10ms, 24h * 30));
+  assign(timeouts.tunnel_drain, group->duration("tunnel_drain", 0s, 24h));
   assign(timeouts.handover, group->duration("handover", 0s, 1min));
   assign(timeouts.stop, group->duration("stop", 0s, 24h));
   assign(timeouts.worker_hang, group->duration("worker_hang", 100ms, 1min));

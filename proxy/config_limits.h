@@ -32,9 +32,11 @@ struct Timeouts {
   Duration write_idle = std::chrono::seconds(30);    // no byte is taken, by either side
   Duration connect = std::chrono::seconds(5);        // an upstream may say its own; 504
   Duration response_head =
-      std::chrono::seconds(60);                 // after the request was sent; an upstream may say its own; 504
-  Duration handover = std::chrono::seconds(2);  // a stop: for the peer to take the address over
-  Duration stop = std::chrono::seconds(30);     // a stop: for running requests to end
+      std::chrono::seconds(60);                      // after the request was sent; an upstream may say its own; 504
+  Duration tunnel_idle = std::chrono::hours(1);      // nobody says a word after 101 (Switching Protocols)
+  Duration tunnel_drain = std::chrono::seconds(10);  // a stop: for tunnels, which never end by themselves
+  Duration handover = std::chrono::seconds(2);       // a stop: for the peer to take the address over
+  Duration stop = std::chrono::seconds(30);          // a stop: for running requests to end
   Duration worker_hang = std::chrono::milliseconds(200);  // a worker's loop does not turn: the node is not ready
   friend bool operator==(const Timeouts&, const Timeouts&) = default;
 };

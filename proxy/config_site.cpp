@@ -5,15 +5,13 @@
 #include <utility>
 
 #include "proxy/config_reader.h"
+#include "proxy/config_tunnels.h"
 #include "proxy/http/chars.h"
 #include "proxy/http/host.h"
 #include "proxy/http/message.h"
 #include "proxy/http/target.h"
 
 namespace vipair::proxy {
-namespace {
-
-// A host pattern in the form that requests are compared with, or what is wrong with it.
 Expected<std::string, std::string> parse_host_pattern(std::string_view text) {
   auto wrong = [&](std::string_view why) { return Unexpected{in_quotes(text) + " " + std::string(why)}; };
   if (text == "*") return std::string(text);
@@ -33,6 +31,8 @@ Expected<std::string, std::string> parse_host_pattern(std::string_view text) {
   if (is_wildcard && is_address) return wrong("is a wildcard of an address, expected one of a name");
   return is_wildcard ? "*." + host : host;
 }
+
+namespace {
 
 // Requests are matched by the canonical form of their path: a route in another form would never be taken.
 std::optional<std::string> wrong_with_path(const std::string& path) {
@@ -72,6 +72,7 @@ class SiteReader {
     site.response_headers =
         merge(context_.response_headers, read_header_rules(group, "response_headers", Direction::response));
     read_upstreams(group, site);
+    read_upgrades(group, upgrades_);
     read_routes(group, site, request_headers);
     group.finish();
     return site;
@@ -152,6 +153,8 @@ class SiteReader {
           group.error(*name, "this site has no upstream " + in_quotes(name->value) + ", " + known_upstreams());
         }
       }
+      route.upgrades = upgrades_;
+      read_upgrades(group, route.upgrades);
       route.request_headers =
           merge(request_headers, read_header_rules(group, "request_headers", Direction::request));
       route.response_headers =
@@ -179,6 +182,7 @@ class SiteReader {
   };
 
   SiteContext& context_;
+  std::vector<std::string> upgrades_ = Route().upgrades;  // of the site, unless a route says its own
   std::map<std::string, Named> upstream_names_;
 };
 

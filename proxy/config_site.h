@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "common/base/expected.h"
 #include "common/runtime/config_file.h"
 #include "proxy/config_headers.h"
 #include "proxy/config_limits.h"
@@ -19,6 +21,9 @@ inline constexpr std::size_t kHostsPerSiteMax = 10000;
 inline constexpr std::size_t kUpstreamsPerSiteMax = 1000;
 inline constexpr std::size_t kRoutesPerSiteMax = 10000;
 
+// A host pattern in the form that requests are compared with, or what is wrong with it.
+Expected<std::string, std::string> parse_host_pattern(std::string_view text);
+
 enum class PathMatch : std::uint8_t { prefix, exact };
 
 struct Route {
@@ -27,6 +32,7 @@ struct Route {
   std::size_t upstream = 0;     // index into Site::upstreams
   HeaderRules request_headers;  // all levels: proxy, site, route
   HeaderRules response_headers;
+  std::vector<std::string> upgrades = {"websocket"};  // protocols a request may switch to, besides HTTP
   friend bool operator==(const Route&, const Route&) = default;
 };
 

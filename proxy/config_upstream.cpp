@@ -74,6 +74,17 @@ void read_upstream(ConfigGroup& group, const Timeouts& timeouts, Upstream& upstr
     assign(upstream.response_head_timeout, own->duration("response_head", 10ms, 24h));
     own->finish();
   }
+  if (auto version = group.choice("send_proxy_protocol", {"off", "v1", "v2"})) {
+    upstream.send_proxy_protocol = static_cast<policy::ProxyProtocol>(*version);
+    if (*version != 0) upstream.idle_connections = 0;
+    if (*version != 0 && upstream.tls) {
+      group.error("send_proxy_protocol", "in front of TLS is " + std::string(kUnsupported));
+    }
+    if (*version != 0 && group.has("keep_alive")) {
+      group.error("keep_alive",
+                  "has no use with send_proxy_protocol: a connection with a header is one client's alone");
+    }
+  }
   if (auto keep_alive = group.group("keep_alive")) {
     assign(upstream.idle_connections, keep_alive->integer("idle_connections", 0, 100'000));
     assign(upstream.idle_timeout, keep_alive->duration("idle_timeout", 10ms, 24h));

@@ -11,6 +11,7 @@
 #include "common/runtime/config_file.h"
 #include "proxy/config_limits.h"
 #include "proxy/config_tls.h"
+#include "proxy/policy/proxy_protocol.h"
 
 namespace vipair::proxy {
 
@@ -35,6 +36,8 @@ struct Upstream {
   // keep_alive = { … }, per worker and server. The idle time stays below the 5 s after which Apache and Node close.
   std::size_t idle_connections = 64;  // 0: a connection per request
   Duration idle_timeout = std::chrono::seconds(4);
+  // Every connection begins with who its client is, and so serves no other: idle_connections is 0.
+  policy::ProxyProtocol send_proxy_protocol = policy::ProxyProtocol::none;
   friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 

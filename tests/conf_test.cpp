@@ -107,12 +107,14 @@ std::set<std::string> settings_in(const fs::path& path) {
 // Also the settings whose default is their absence stand in it, as comments.
 TEST_F(Conf, FullProxyFileNamesEverySetting) {
   const auto named = settings_in(root_ / "examples" / "proxy-full.conf");
-  for (const char* setting :
-       {"workers",        "listeners",       "include",         "access_log",    "control_socket", "gate_socket",
-        "admin",          "node_file",       "trusted_proxies", "limits",        "request_head",   "request_target",
-        "request_fields", "request_body",    "response_head",   "body_rate_min", "connections",    "timeouts",
-        "keep_alive",     "body_idle",       "write_idle",      "connect",       "handover",       "stop",
-        "worker_hang",    "request_headers", "response_headers"})
+  for (const char* setting : {"workers",         "listeners",       "include",       "access_log",
+                              "control_socket",  "gate_socket",     "admin",         "node_file",
+                              "trusted_proxies", "limits",          "request_head",  "request_target",
+                              "request_fields",  "request_body",    "response_head", "body_rate_min",
+                              "connections",     "timeouts",        "keep_alive",    "body_idle",
+                              "write_idle",      "connect",         "handover",      "stop",
+                              "worker_hang",     "tunnel_idle",     "tunnel_drain",  "tcp",
+                              "request_headers", "response_headers"})
     EXPECT_TRUE(named.count(setting)) << setting;
 }
 

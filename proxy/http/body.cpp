@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/assert.h"
 #include "proxy/http/chars.h"
 
 namespace vipair::http {
@@ -154,6 +155,15 @@ std::optional<BodyError> BodyDecoder::end_trailer_line() {
   }
   line_.clear();
   return {};
+}
+
+void BodyDecoder::pass(std::uint64_t bytes) {
+  VIPAIR_ASSERT(state_ == State::until_close || (state_ == State::payload && bytes <= remaining_),
+                "only payload without framing goes another way");
+  payload_bytes_ += bytes;
+  if (state_ == State::until_close) return;
+  remaining_ -= bytes;
+  if (remaining_ == 0) state_ = State::done;
 }
 
 bool BodyDecoder::finish_at_close() {

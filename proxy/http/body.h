@@ -56,6 +56,8 @@ class BodyDecoder {
   Step decode(std::string_view input);
 
   bool is_complete() const { return state_ == State::done; }
+  // So many bytes of payload went another way; not in a chunked body.
+  void pass(std::uint64_t bytes);
   // The peer closed: the regular end of an until_close body, a truncation of any other unless complete.
   bool finish_at_close();
   std::uint64_t payload_bytes() const { return payload_bytes_; }

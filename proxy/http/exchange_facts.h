@@ -20,6 +20,7 @@ struct ExchangeFacts {
   std::string_view upstream{};            // the group's name
   std::string_view upstream_address{};    // the server's "10.0.0.7:80"
   std::string_view client_certificate{};  // Client-Cert's value (RFC 9440), of a verified certificate
+  std::string_view upgrade{};             // the protocol asked for besides HTTP (requested_upgrade()), or empty
   bool client_is_trusted = false;         // its X-Forwarded-*, Forwarded, X-Real-IP and X-Request-ID are believed
 };
 

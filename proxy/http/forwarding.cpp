@@ -209,6 +209,25 @@ bool max_forwards_exhausted(const RequestHead& head, const char* buffer) {
   return head.method == Method::options && max_forwards(head, buffer) == 0;
 }
 
+std::string_view requested_upgrade(const RequestHead& head, const char* buffer,
+                                   std::span<const std::string> allowed) {
+  std::string_view found;
+  if (head.minor_version == 0 || !head.fields.has(FieldName::upgrade) || !head.fields.connection.upgrade)
+    return found;
+  for (const Field& field : head.fields) {
+    if (field.id != FieldName::upgrade) continue;
+    for_each_element(field.value.in(buffer), [&](std::string_view element) {
+      const bool is_allowed = std::any_of(allowed.begin(), allowed.end(), [element](const std::string& protocol) {
+        return equal_ignoring_case(element, protocol);
+      });
+      if (is_allowed) found = element;
+      return !is_allowed;
+    });
+    if (!found.empty()) break;
+  }
+  return found;
+}
+
 void request_for_upstream(Buffer& out, const RequestHead& head, const char* buffer, const ExchangeFacts& facts,
                           const HeaderRules& rules) {
   const FieldTable& fields = head.fields;
@@ -240,7 +259,13 @@ void request_for_upstream(Buffer& out, const RequestHead& head, const char* buff
     out.append_number(head.content_length);
     out.append("\r\n");
   }
-  if (has_element(fields, buffer, FieldName::te, "trailers")) out.append("Connection: TE\r\nTE: trailers\r\n");
+  const bool takes_trailers = has_element(fields, buffer, FieldName::te, "trailers");
+  if (!facts.upgrade.empty()) {
+    out.append(takes_trailers ? "Connection: Upgrade, TE\r\nTE: trailers\r\n" : "Connection: Upgrade\r\n");
+    append_field(out, "Upgrade: ", facts.upgrade);
+  } else if (takes_trailers) {
+    out.append("Connection: TE\r\nTE: trailers\r\n");
+  }
   if (head.method == Method::options && fields.has(FieldName::max_forwards)) {
     std::uint64_t left = max_forwards(head, buffer);
     out.append("Max-Forwards: ");
@@ -337,6 +362,28 @@ bool interim_for_client(Buffer& out, const ResponseHead& head, const char* buffe
   append_via(out, head.minor_version, facts.node, nullptr);
   out.append("\r\n");
   return true;
+}
+
+bool answers_upgrade(const ResponseHead& head, const char* buffer, std::string_view asked) {
+  if (asked.empty() || head.minor_version == 0 || !head.fields.connection.upgrade) return false;
+  int count = 0;
+  for (const Field& field : head.fields) {
+    if (field.id != FieldName::upgrade) continue;
+    if (++count > 1 || !equal_ignoring_case(field.value.in(buffer), asked)) return false;
+  }
+  return count == 1;
+}
+
+void switch_for_client(Buffer& out, const ResponseHead& head, const char* buffer, const ExchangeFacts& facts,
+                       const HeaderRules& rules) {
+  VIPAIR_ASSERT(head.status == 101, "nothing else switches");
+  append_status_line(out, head, buffer);
+  append_passing_fields(out, head.fields, buffer, kResponseRewritten | bit(FieldName::trailer), &rules);
+  out.append("Connection: Upgrade\r\n");
+  append_field(out, "Upgrade: ", facts.upgrade);
+  append_via(out, head.minor_version, facts.node, &rules);
+  if (!rules.empty()) rules.append_fields(facts, out);
+  out.append("\r\n");
 }
 
 }  // namespace vipair::http

@@ -21,11 +21,13 @@
 //   - TE: trailers is repeated for the next hop, since trailers pass through. Via is extended. Max-Forwards of
 //   OPTIONS
 //     is counted down; at 0 the proxy answers itself (max_forwards_exhausted()).
-//   - Upgrade is not passed on: a 101 of the upstream is its error.
+//   - Upgrade names at most one protocol, the one of `facts` (requested_upgrade()).
 // Responses leave with the status and reason of the upstream, without hop-by-hop fields, with Via, with Date if
 // there was none, framed for the version of the client.
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "proxy/http/body.h"
@@ -47,6 +49,11 @@ std::string_view request_id_for(const RequestHead& head, const char* buffer, boo
 bool expects_continue(const RequestHead& head, const char* buffer);
 // OPTIONS with Max-Forwards: 0 (RFC 9110 section 7.6.2): to be answered by the proxy itself.
 bool max_forwards_exhausted(const RequestHead& head, const char* buffer);
+
+// The first protocol that the client would rather speak and that is in `allowed` (RFC 9110 section 7.8); empty:
+// none. HTTP/1.0 knows no upgrade, and an Upgrade field that Connection does not name is not meant for us.
+std::string_view requested_upgrade(const RequestHead& head, const char* buffer,
+                                   std::span<const std::string> allowed);
 
 // `facts.path` and `facts.query` are the target that is sent.
 void request_for_upstream(Buffer& out, const RequestHead& head, const char* buffer, const ExchangeFacts& facts,
@@ -82,5 +89,11 @@ ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const
 // has dealt with 101.
 bool interim_for_client(Buffer& out, const ResponseHead& head, const char* buffer, const ClientConnection& client,
                         const ExchangeFacts& facts);
+
+// A 101: whether it switches to what was asked for, and only that. `asked` is empty when nothing was.
+bool answers_upgrade(const ResponseHead& head, const char* buffer, std::string_view asked);
+// Such a 101 on its way to the client; what follows it is no longer HTTP.
+void switch_for_client(Buffer& out, const ResponseHead& head, const char* buffer, const ExchangeFacts& facts,
+                       const HeaderRules& rules);
 
 }  // namespace vipair::http

@@ -137,7 +137,10 @@ void append_combined(const LogEntry& entry, std::string& line) {
   line += " - - [";
   append_local_time(line, entry.time);
   line += "] \"";
-  if (entry.method.empty()) {
+  if (entry.protocol == LogProtocol::tcp) {
+    line += "TCP ";
+    append_escaped(line, entry.target);
+  } else if (entry.method.empty()) {
     line += '-';  // no request could be read
   } else {
     append_escaped(line, entry.method);

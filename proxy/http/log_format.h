@@ -28,11 +28,12 @@ struct LogEntry {
   Duration upstream_time{};  // from the request's being sent to the response's head; 0: there was none
   IpEndpoint client;
   LogProtocol protocol = LogProtocol::http_1_1;
-  std::uint16_t status = 0;          // 499: the client went away; 0: no HTTP
+  std::uint16_t status = 0;          // 499: the client went away; of a tcp connection: what HTTP would say
   std::uint8_t attempts = 0;         // servers tried
   std::uint64_t request_bytes = 0;   // payload
   std::uint64_t response_bytes = 0;  // payload
-  std::string_view method, target, host, referer, user_agent, upstream, upstream_address, request_id, tls;
+  std::string_view method, target, host, referer, user_agent, upstream, upstream_address, request_id,
+      tls;  // target of a tcp connection: its listener's name
 };
 
 inline constexpr std::size_t kLogTemplateMax = 4096;  // bytes

@@ -56,6 +56,8 @@ const char* to_string(Stage stage) {
       return "response_head";
     case Stage::response_body:
       return "response_body";
+    case Stage::tunnel:
+      return "tunnel";
   }
   return "unknown";
 }

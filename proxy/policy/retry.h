@@ -9,7 +9,7 @@
 namespace vipair::policy {
 
 enum class Side : std::uint8_t { client, upstream, proxy };
-enum class Stage : std::uint8_t { pick, connect, request_head, request_body, response_head, response_body };
+enum class Stage : std::uint8_t { pick, connect, request_head, request_body, response_head, response_body, tunnel };
 enum class Cause : std::uint8_t {
   refused,
   unreachable,

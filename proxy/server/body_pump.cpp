@@ -1,10 +1,13 @@
 #include "proxy/server/body_pump.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace vipair::proxy {
 
 namespace {
+// What is left of a body, from which on a splice is cheaper than a copy.
+constexpr std::uint64_t kSpliceMin = 64 * 1024;
 constexpr std::size_t kRunsMax = 16;  // runs of payload framed as one chunk
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kLastChunk = "0\r\n";
@@ -17,22 +20,28 @@ void BodyPump::start(InputBuffer& buffer, http::BodyFraming framing, bool chunke
   decoder_ = http::BodyDecoder(framing);
   chunked_out_ = chunked_out;
   payload_max_ = payload_max;
+  is_until_close_ = framing.framing == http::Framing::until_close;
   expected_ = framing.framing == http::Framing::content_length ? framing.length : 0;
-  last_framed_ = read_was_full_ = false;
+  last_framed_ = read_was_full_ = is_bulk_ = false;
   framed_bytes_ = 0;
   sent_bytes_ = 0;
   end_ = End::none;
   error_number_ = 0;
+  has_spliced_ = false;
+  pipe_ = Pipe();
 }
 
 void BodyPump::drop_unsent() {
   buffer_->consume(framed_bytes_);
   framed_bytes_ = 0;
   output_.clear();
+  pipe_ = Pipe();
 }
 
 bool BodyPump::pump(Stream& source, Stream& sink, TimePoint now) {
   if (end_ != End::none) return false;
+  has_spliced_ = false;
+  if (!pipe_.empty() || may_splice(source, sink)) return splice(source, sink, now);
   bool moved = false;
   if (framed_bytes_ == 0 && !last_framed_) {
     if (buffer_->empty() && output_.empty() && !decoder_.is_complete() && source.can_read()) {
@@ -56,23 +65,70 @@ bool BodyPump::read(Stream& source, TimePoint now) {
   if (buffer_->capacity() < wanted) buffer_->reserve(wanted);
   const std::span<char> room = buffer_->room();
   const IoResult result = source.try_read(room);
-  switch (result.status) {
-    case IoResult::Status::ok:
-      buffer_->produced(result.bytes);
-      read_was_full_ = result.bytes == room.size();
-      last_read_ = now;
-      return true;
-    case IoResult::Status::would_block:
-      return false;
-    case IoResult::Status::eof:
-      if (!decoder_.finish_at_close()) finish(End::source_closed);
-      return true;
-    case IoResult::Status::error:
-      error_number_ = result.error;
-      finish(End::source_failed);
-      return true;
+  if (result.status != IoResult::Status::ok) return read_ended(result);
+  buffer_->produced(result.bytes);
+  read_was_full_ = result.bytes == room.size();
+  if (result.bytes >= BufferPool::kLarge) is_bulk_ = true;
+  last_read_ = now;
+  return true;
+}
+
+// The source gave nothing: false when there is nothing now.
+bool BodyPump::read_ended(const IoResult& result) {
+  if (result.status == IoResult::Status::would_block) return false;
+  if (result.status == IoResult::Status::error) {
+    error_number_ = result.error;
+    finish(End::source_failed);
+  } else if (!decoder_.finish_at_close()) {
+    finish(End::source_closed);
   }
-  return false;
+  return true;
+}
+
+bool BodyPump::may_splice(const Stream& source, const Stream& sink) const {
+  if (chunked_out_ || !buffer_->empty() || !output_.empty() || decoder_.is_complete()) return false;
+  const bool is_long =
+      expected_ > 0 ? expected_ - decoder_.payload_bytes() >= kSpliceMin : is_until_close_ && is_bulk_;
+  return is_long && expected_ <= payload_max_ && source.can_read() && source.can_splice() && sink.can_splice();
+}
+
+// One splice on either side. A short one does not say that the source is empty, and looking again at once is mostly
+// in vain: the session lets others run first.
+bool BodyPump::splice(Stream& source, Stream& sink, TimePoint now) {
+  bool moved = false;
+  if (pipe_.empty()) {
+    pipe_ = buffer_->pipes().take();
+    if (!pipe_) return read(source, now);
+    const std::uint64_t left = expected_ > 0 ? expected_ - decoder_.payload_bytes() : PipePool::kCapacity;
+    const IoResult result = source.try_splice_in(
+        pipe_.write_end(), static_cast<std::size_t>(std::min<std::uint64_t>(left, PipePool::kCapacity)));
+    if (result.status != IoResult::Status::ok) {
+      pipe_ = Pipe();
+      return read_ended(result);
+    }
+    pipe_.filled(result.bytes);
+    decoder_.pass(result.bytes);
+    if (result.bytes < BufferPool::kSmall) is_bulk_ = false;
+    last_read_ = now;
+    has_spliced_ = moved = true;
+  }
+  if (sink.can_write()) {
+    const IoResult result = sink.try_splice_out(pipe_.read_end(), pipe_.size());
+    if (result.status == IoResult::Status::ok) {
+      pipe_.drained(result.bytes);
+      sent_bytes_ += result.bytes;
+      last_write_ = now;
+      moved = true;
+    } else if (result.status != IoResult::Status::would_block) {
+      error_number_ = result.error;
+      finish(End::sink_failed);
+      return true;
+    }
+  }
+  if (!pipe_.empty()) return moved;
+  pipe_ = Pipe();
+  if (decoder_.is_complete()) finish(End::complete);
+  return moved;
 }
 
 // Puts what the buffer holds of the body into the output, as one chunk when the sink gets chunks.

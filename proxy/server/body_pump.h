@@ -3,6 +3,8 @@
 // and gives it to a sink, with one bounded buffer between them. What the sink does not take is not read from the
 // source.
 //
+// Long bodies that need no framing go through a pipe when both streams can splice: nothing is copied to us.
+//
 // Chunked bodies are always framed anew (RFC 9112 section 7.1): chunk extensions go, trailers stay, and what leaves
 // can have no other reading than ours.
 
@@ -45,7 +47,9 @@ class BodyPump {
   int error_number() const { return error_number_; }
   std::uint64_t payload_bytes() const { return decoder_.payload_bytes(); }
   std::uint64_t sent_bytes() const { return sent_bytes_; }  // to the sink, head and framing included
-  bool waits_for_sink() const { return !output_.empty(); }
+  bool waits_for_sink() const { return !output_.empty() || !pipe_.empty(); }
+  // The last pump() moved much and did not look whether there is more: others first, then again.
+  bool has_spliced() const { return has_spliced_; }
   bool source_is_complete() const { return decoder_.is_complete(); }
   TimePoint last_read() const { return last_read_; }
   TimePoint last_write() const { return last_write_; }
@@ -53,15 +57,22 @@ class BodyPump {
  private:
   bool flush(Stream& sink, TimePoint now);
   bool read(Stream& source, TimePoint now);
+  bool read_ended(const IoResult& result);
   bool frame();
+  bool may_splice(const Stream& source, const Stream& sink) const;
+  bool splice(Stream& source, Stream& sink, TimePoint now);
   void finish(End end) { end_ = end; }
 
   InputBuffer* buffer_ = nullptr;
   Output& output_;
   http::BodyDecoder decoder_{http::BodyFraming{}};
   bool chunked_out_ = false;
+  bool is_until_close_ = false;
+  bool is_bulk_ = false;      // without a length: the source gives more at once than a large buffer holds
   bool last_framed_ = false;  // the end of the body is in the output
   bool read_was_full_ = false;
+  bool has_spliced_ = false;
+  Pipe pipe_;                     // while bytes are in it
   std::size_t framed_bytes_ = 0;  // of the buffer, referred to by the output
   std::uint64_t payload_max_ = 0;
   std::uint64_t expected_ = 0;  // content-length bodies

@@ -10,11 +10,14 @@
 #include <vector>
 
 #include "common/base/assert.h"
+#include "proxy/server/pipe_pool.h"
 
 namespace vipair::proxy {
 
 class BufferPool {
  public:
+  PipePool pipes;  // for what needs no memory of ours
+
   static constexpr std::size_t kSmall = 16 * 1024;  // a head, a small message
   static constexpr std::size_t kLarge = 64 * 1024;  // a body
   static constexpr std::size_t kKeptMax = 256;      // free blocks kept of each size; more go back to the heap
@@ -49,6 +52,7 @@ class InputBuffer {
   const char* data() const { return block_.get() + begin_; }
   std::size_t size() const { return end_ - begin_; }
   bool empty() const { return begin_ == end_; }
+  PipePool& pipes() { return pool_->pipes; }
   std::string_view view() const { return {data(), size()}; }
   std::size_t capacity() const { return capacity_; }
   std::span<char> room() { return {block_.get() + end_, capacity_ - end_}; }

@@ -17,9 +17,18 @@ struct ClientInfo {
         port_text(std::to_string(client.port)),
         listening(listener) {}
 
+  // A PROXY header said who the client is and where it went.
+  void came_through_proxy(const IpEndpoint& client, const IpEndpoint& destination) {
+    address = client;
+    address_text = client.address.to_string();
+    port_text = std::to_string(client.port);
+    local = destination;
+  }
+
   IpEndpoint address;  // the client's
   std::string address_text, port_text;
   IpEndpoint listening;  // the listener's, as configured
+  IpEndpoint local;      // where the client went; known where an upstream is told (Snapshot::tells_addresses)
   bool is_tls = false;
   std::shared_ptr<const TlsInfo> tls;  // with is_tls
   std::uint8_t http_version = 1;       // 2: what the session reads is one stream of an HTTP/2 connection

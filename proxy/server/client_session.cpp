@@ -84,10 +84,11 @@ Task ClientSession::run() {
       }
       while (request_->state == State::exchanging) {
         if (step()) {
-          if (++steps % kStepsPerTurnMax == 0) co_await waiter_.yield();
+          const bool others_first = ++steps % kStepsPerTurnMax == 0 || request_->exchange.has_spliced();
+          if (others_first) co_await waiter_.yield();
           continue;
         }
-        const bool is_late = co_await waiter_.activity(request_->exchange.deadline(now()));
+        const bool is_late = co_await waiter_.activity(exchange_deadline());
         if (!is_late) continue;
         step();  // what has arrived is not late, even if this process stood still meanwhile
         if (request_->state == State::exchanging) request_->exchange.on_deadline(now());
@@ -282,10 +283,15 @@ bool ClientSession::check_connect() {
 void ClientSession::begin_sending() {
   Request& request = *request_;
   Exchange& exchange = request.exchange;
+  if (exchange.request.fields.has(http::FieldName::upgrade)) {
+    exchange.upgrade =
+        http::requested_upgrade(exchange.request, request.head_bytes, request.route->config->upgrades);
+  }
   exchange.upstream_head.clear();
+  const proxy::Upstream& upstream = *request.local->snapshot->upstreams[request.route->upstream].config;
+  policy::append_proxy_header(exchange.upstream_head, upstream.send_proxy_protocol, {info_.address, info_.local});
   http::request_for_upstream(exchange.upstream_head, exchange.request, request.head_bytes, facts(),
                              request.route->request_headers);
-  const proxy::Upstream& upstream = *request.local->snapshot->upstreams[request.route->upstream].config;
   exchange.begin_sending(config().timeouts, upstream.response_head_timeout, config().limits.body_rate_min,
                          request.local->snapshot->response_limits, now());
   request.server->slot().requests.add();
@@ -306,6 +312,9 @@ bool ClientSession::step() {
     case Exchange::Step::response_head:
       on_response_head();
       return true;
+    case Exchange::Step::switching_protocols:
+      on_switch();
+      return true;
     case Exchange::Step::complete:
       on_complete();
       return true;
@@ -325,6 +334,30 @@ void ClientSession::on_interim_response() {
   (void)http::interim_for_client(exchange.client_head, exchange.response, exchange.upstream_in.data(), connection,
                                  facts());
   exchange.send_interim_response(now());
+}
+
+// 101: the rest of both connections is a tunnel, and neither serves another request.
+void ClientSession::on_switch() {
+  Request& request = *request_;
+  Exchange& exchange = request.exchange;
+  exchange.client_head.clear();
+  http::switch_for_client(exchange.client_head, exchange.response, exchange.upstream_in.data(), facts(),
+                          request.route->response_headers);
+  request.client_persists = request.connection_persists = false;
+  request.upstream_time = now() - request.sent;
+  request.status = exchange.response.status;
+  request.server->mark_working();
+  request.tunnel = CounterHold(worker_.counters.tunnels.running);
+  worker_.counters.tunnels.upgrades.add();
+  exchange.send_switch(config().timeouts.tunnel_idle, now());
+}
+
+TimePoint ClientSession::exchange_deadline() {
+  Exchange& exchange = request_->exchange;
+  if (worker_.is_draining && exchange.is_tunnel()) {
+    exchange.end_tunnel_at(worker_.draining_since + config().timeouts.tunnel_drain);
+  }
+  return exchange.deadline(now());
 }
 
 void ClientSession::on_response_head() {
@@ -367,7 +400,7 @@ void ClientSession::on_failure(const policy::ProxyError& error) {
       .add();
   const bool is_reused = request.connection_is_reused;
   const bool is_exchanging = request.state == State::exchanging;
-  if (error.side == Side::upstream && request.server != nullptr) {
+  if (error.side == Side::upstream && request.server != nullptr && error.stage != Stage::tunnel) {
     request.server->slot().failures.add();
     if (error.stage == Stage::connect) {
       const proxy::Upstream& upstream = *request.local->snapshot->upstreams[request.route->upstream].config;
@@ -378,6 +411,8 @@ void ClientSession::on_failure(const policy::ProxyError& error) {
                                 exchange.request.method, !is_exchanging || exchange.is_replayable()};
   const bool retries = policy::may_retry(error, attempt);
   worker_.report_failure(error, request.server, retries);
+  // A tunnel's other end shall know that this was no regular end.
+  if (exchange.is_tunnel() && error.side == Side::client) request.connection->abort_on_close();
   release_connection();
   if (retries) {
     request.state = State::needs_upstream;
@@ -386,7 +421,7 @@ void ClientSession::on_failure(const policy::ProxyError& error) {
   const auto status = policy::status_for(error, exchange.response_has_begun());
   if (status) return answer({*status});
   // Whatever the client has of a response must not look complete.
-  if (exchange.response_has_begun()) request.must_abort = true;
+  if (exchange.response_has_begun()) request.must_abort = error.side != Side::proxy;
   abandon();
 }
 

@@ -17,7 +17,6 @@ namespace vipair::proxy {
 inline constexpr Duration kDrainIdle = std::chrono::seconds(1);   // while draining, idle for so long: closed
 inline constexpr Duration kLingerMax = std::chrono::seconds(2);   // for a client to read the last answer
 inline constexpr std::size_t kLingerBytesMax = 16 * 1024 * 1024;  // read and thrown away meanwhile
-inline constexpr int kStepsPerTurnMax = 16;                       // then others run: 1 MiB at most
 
 class ClientSession final : public Session {
  public:
@@ -56,6 +55,8 @@ class ClientSession final : public Session {
   bool step();  // false: nothing to do until something happens
   void on_response_head();
   void on_interim_response();
+  void on_switch();
+  TimePoint exchange_deadline();
   void on_complete();
   void on_failure(const policy::ProxyError& error);
   void release_connection();

@@ -4,9 +4,12 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 #include "proxy/http/head_parser.h"
 #include "proxy/http/target.h"
+#include "proxy/policy/client_hello.h"
+#include "proxy/policy/proxy_protocol.h"
 #include "proxy/policy/refusal.h"
 #include "proxy/policy/retry.h"
 
@@ -22,8 +25,26 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
+// Counts its owner while it lives.
+class CounterHold {
+ public:
+  CounterHold() = default;
+  explicit CounterHold(Counter& counter) : counter_(&counter) { counter.add(); }
+  CounterHold(CounterHold&& other) noexcept : counter_(std::exchange(other.counter_, nullptr)) {}
+  CounterHold& operator=(CounterHold&& other) noexcept {
+    std::swap(counter_, other.counter_);
+    return *this;
+  }
+  ~CounterHold() {
+    if (counter_ != nullptr) counter_->subtract();
+  }
+
+ private:
+  Counter* counter_ = nullptr;
+};
+
 inline constexpr std::size_t kSides = static_cast<std::size_t>(policy::Side::proxy) + 1;
-inline constexpr std::size_t kStages = static_cast<std::size_t>(policy::Stage::response_body) + 1;
+inline constexpr std::size_t kStages = static_cast<std::size_t>(policy::Stage::tunnel) + 1;
 inline constexpr std::size_t kCauses = static_cast<std::size_t>(policy::Cause::internal) + 1;
 
 struct AcceptCounters {
@@ -40,17 +61,35 @@ struct TlsCounters {  // handshakes of clients
   Counter gave_way;   // to newer ones, because of tls.handshakes
 };
 
+struct TunnelCounters {
+  Counter running;
+  Counter upgrades;     // requests that were answered with 101 (Switching Protocols)
+  Counter connections;  // of tcp listeners, joined with a server
+  std::array<Counter, policy::kClientHelloErrors> bad_hellos;  // where a name was asked for
+  Counter unknown_names;                                       // refused: no rule takes them
+};
+
+// Connections to listeners that want a PROXY header.
+struct ProxyHeaderCounters {
+  Counter accepted;
+  Counter untrusted;  // from an address that is none of trusted_proxies
+  Counter timed_out;
+  std::array<Counter, policy::kProxyHeaderErrors> refused;
+};
+
 struct alignas(64) WorkerCounters {
   AcceptCounters accept;
   TlsCounters tls;
   Counter connections;  // clients now
   Counter requests;
-  std::array<Counter, 6> responses;                // by first digit; 0: none was sent, the client went away
+  std::array<Counter, 6> responses;                // by first digit; 0: none was sent, the client went away; 1: 101
   std::array<Counter, http::kHeadErrors> refused;  // request heads by reason
   std::array<Counter, http::kTargetErrors> bad_targets;
   std::array<Counter, policy::kRefusals> refusals;  // of requests by reason
   // exchanges and attempts that failed, by side, stage and cause
   std::array<std::array<std::array<Counter, kCauses>, kStages>, kSides> failed;
+  TunnelCounters tunnels;
+  ProxyHeaderCounters proxy_headers;
   Counter retries;
   Counter bytes_from_clients, bytes_to_clients;  // payload
   Counter log_lines_lost;

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "proxy/http/forwarding.h"
+
 namespace vipair::proxy {
 
 using policy::Cause;
@@ -49,14 +51,17 @@ void Exchange::begin_request(http::BodyFraming framing, std::uint64_t body_max, 
   const bool is_whole = framing.framing == http::Framing::none ||
                         (framing.framing == http::Framing::content_length && framing.length <= head_in.size());
   body_source_ = is_whole ? &head_in : &body_in;
-  if (!is_whole && !head_in.empty()) {
-    // What came of the body moves out of the way: the head stays where it is until the exchange is over.
-    body_in.reserve(std::max(head_in.size(), BufferPool::kSmall));
-    std::memcpy(body_in.room().data(), head_in.data(), head_in.size());
-    body_in.produced(head_in.size());
-    head_in.consume(head_in.size());
-  }
+  if (!is_whole) move_to_body_in();
   body_mark_ = head_in.mark();
+}
+
+// What came behind the head moves out of the way: the head stays where it is until the exchange is over.
+void Exchange::move_to_body_in() {
+  if (head_in.empty()) return;
+  body_in.reserve(std::max(head_in.size(), BufferPool::kSmall));
+  std::memcpy(body_in.room().data(), head_in.data(), head_in.size());
+  body_in.produced(head_in.size());
+  head_in.consume(head_in.size());
 }
 
 void Exchange::begin_sending(const Timeouts& timeouts, Duration response_head_timeout, std::uint64_t body_rate_min,
@@ -105,14 +110,41 @@ void Exchange::send_response(http::BodyFraming framing, bool chunked, TimePoint 
   response_body.start(upstream_in, framing, chunked, kUnlimited, now);
 }
 
+void Exchange::send_switch(Duration tunnel_idle, TimePoint now) {
+  upstream_in.consume(response.size);
+  to_client.add(client_head.view());
+  payload_before_tunnel_ = request_body.payload_bytes();
+  if (body_source_ == &head_in) move_to_body_in();
+  body_source_ = &body_in;
+  response_has_begun_ = true;
+  phase_ = ResponsePhase::tunnel;
+  tunnel_.start(body_in, upstream_in, tunnel_idle, now);
+}
+
 Exchange::Step Exchange::step(Stream& client, Stream& upstream, TimePoint now) {
   Step event = Step::idle;
-  if (client.is_broken()) fail(Side::client, Stage::response_body, Cause::reset);
+  if (client.is_broken()) fail(Side::client, is_tunnel() ? Stage::tunnel : Stage::response_body, Cause::reset);
+  if (is_tunnel() && !failure_) return step_tunnel(client, upstream, now);
   bool moved = !failure_ && pump_request(client, upstream, now);
   if (!failure_) moved |= pump_response(client, upstream, now, event);
   if (failure_) return Step::failed;
   if (event != Step::idle) return event;
   return moved ? Step::moved : Step::idle;
+}
+
+Exchange::Step Exchange::step_tunnel(Stream& client, Stream& upstream, TimePoint now) {
+  switch (tunnel_.step(client, upstream, now)) {
+    case Tunnel::Step::idle:
+      return Step::idle;
+    case Tunnel::Step::moved:
+      return Step::moved;
+    case Tunnel::Step::complete:
+      return Step::complete;
+    case Tunnel::Step::failed:
+      failure_ = tunnel_.failure();
+      break;
+  }
+  return Step::failed;
 }
 
 bool Exchange::pump_request(Stream& client, Stream& upstream, TimePoint now) {
@@ -225,9 +257,12 @@ bool Exchange::read_response_head(Stream& upstream, Step& event) {
   head_seen_ = 0;
   if (response.status >= 200) {
     event = Step::response_head;
+  } else if (response.status == 101 && request_was_sent_ &&
+             http::answers_upgrade(response, upstream_in.data(), upgrade)) {
+    event = Step::switching_protocols;
   } else if (response.status == 101 || ++interim_responses_ > kInterimResponsesMax) {
     fail(Side::upstream, Stage::response_head,
-         Cause::bad_message);  // nobody asked for another protocol, nor to wait for ever
+         Cause::bad_message);  // nobody asked for this protocol, nor to wait for ever
   } else {
     event = Step::interim_response;
   }
@@ -272,6 +307,7 @@ Exchange::Expiry Exchange::next_expiry() const {
 }
 
 TimePoint Exchange::deadline(TimePoint now) {
+  if (is_tunnel()) return tunnel_.deadline();
   const TimePoint next = next_expiry().at;
   // A rate is judged only over time that was all the client's.
   const bool was_judged = std::exchange(rate_is_judged_, waits_for_body());
@@ -284,6 +320,10 @@ TimePoint Exchange::deadline(TimePoint now) {
 }
 
 void Exchange::on_deadline(TimePoint now) {
+  if (is_tunnel()) {
+    if (!failure_) failure_ = tunnel_.overdue(now);
+    return;
+  }
   const Expiry expired = next_expiry();
   if (expired.at <= now) return fail(expired.side, expired.stage, Cause::timed_out);
   if (!rate_is_judged_ || now < rate_since_ + timeouts_->body_idle) return;
@@ -298,8 +338,9 @@ void Exchange::on_deadline(TimePoint now) {
 
 void Exchange::finish() {
   if (sending_has_begun_) request_body.drop_unsent();
+  if (phase_ != ResponsePhase::head) response_body.drop_unsent();
   to_client.clear();
-  if (body_source_ == &body_in && request_was_received()) {
+  if (body_source_ == &body_in && request_was_received() && !is_tunnel()) {
     // The client went on behind its body: that is the next request.
     if (!body_in.empty()) {
       head_in.reserve(std::max(body_in.size(), BufferPool::kSmall));
@@ -314,6 +355,8 @@ void Exchange::finish() {
   failure_.reset();
   phase_ = ResponsePhase::head;
   sending_has_begun_ = response_has_begun_ = false;
+  upgrade = {};
+  payload_before_tunnel_ = 0;
 }
 
 }  // namespace vipair::proxy

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "proxy/config.h"
 #include "proxy/http/buffer.h"
@@ -16,6 +17,7 @@
 #include "proxy/server/buffer_pool.h"
 #include "proxy/server/counters.h"
 #include "proxy/server/output.h"
+#include "proxy/server/tunnel.h"
 
 namespace vipair::proxy {
 
@@ -24,7 +26,12 @@ policy::Cause cause_of(int error_number);  // an errno of connect, read or write
 class Exchange {
  public:
   explicit Exchange(BufferPool& pool)
-      : head_in(pool), body_in(pool), upstream_in(pool), request_body(to_upstream), response_body(to_client) {}
+      : head_in(pool),
+        body_in(pool),
+        upstream_in(pool),
+        request_body(to_upstream),
+        response_body(to_client),
+        tunnel_(request_body, response_body) {}
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
@@ -33,6 +40,7 @@ class Exchange {
   InputBuffer head_in;  // the client's: the request's slices refer to it, so nothing is read into it while it runs
   http::RequestHead request;
   http::Buffer upstream_head;  // what goes to the upstream instead of the request's head
+  std::string_view upgrade;    // of the request's head: the protocol that was asked for besides HTTP, or empty
   http::ResponseHead response;
   http::Buffer client_head;  // what goes to the client instead of the response's head
   InputBuffer body_in;       // a request body that did not arrive together with its head
@@ -50,10 +58,20 @@ class Exchange {
   // afterwards.
   void send_interim_response(TimePoint now);
   void send_response(http::BodyFraming framing, bool chunked, TimePoint now);
+  // After switching_protocols: from here on the bytes of both sides are passed on as they come.
+  void send_switch(Duration tunnel_idle, TimePoint now);
 
   // ---- running -----------------------------------------------------------------------------
 
-  enum class Step : std::uint8_t { idle, moved, interim_response, response_head, complete, failed };
+  enum class Step : std::uint8_t {
+    idle,
+    moved,
+    interim_response,
+    response_head,
+    switching_protocols,
+    complete,
+    failed
+  };
   Step step(Stream& client, Stream& upstream, TimePoint now);
 
   // The next moment at which somebody will have been waited for too long, and what to do about it then.
@@ -68,10 +86,16 @@ class Exchange {
   bool request_bytes_were_sent() const { return request_body.sent_bytes() > 0; }
   bool request_was_sent() const { return request_was_sent_; }  // all of it
   bool request_was_received() const { return sending_has_begun_ && request_body.source_is_complete(); }
-  std::uint64_t request_payload() const { return sending_has_begun_ ? request_body.payload_bytes() : 0; }
-  std::uint64_t response_payload() const {
-    return phase_ == ResponsePhase::body ? response_body.payload_bytes() : 0;
+  std::uint64_t request_payload() const {
+    return payload_before_tunnel_ + (sending_has_begun_ ? request_body.payload_bytes() : 0);
   }
+  std::uint64_t response_payload() const {
+    return phase_ == ResponsePhase::head ? 0 : response_body.payload_bytes();
+  }
+  // A body goes by in large pieces: let others run before the next.
+  bool has_spliced() const { return request_body.has_spliced() || response_body.has_spliced(); }
+  bool is_tunnel() const { return phase_ == ResponsePhase::tunnel; }
+  void end_tunnel_at(TimePoint time) { tunnel_.end_at(time); }
   // For an answer of our own: passes over the request's body. False: its end is not here.
   bool skip_body();
 
@@ -83,10 +107,12 @@ class Exchange {
   bool pump_request(Stream& client, Stream& upstream, TimePoint now);
   bool pump_response(Stream& client, Stream& upstream, TimePoint now, Step& event);
   bool read_response_head(Stream& upstream, Step& event);
+  Step step_tunnel(Stream& client, Stream& upstream, TimePoint now);
+  void move_to_body_in();
 
   static constexpr int kInterimResponsesMax = 32;  // 1xx before one final response
 
-  enum class ResponsePhase : std::uint8_t { head, body };
+  enum class ResponsePhase : std::uint8_t { head, body, tunnel };
   struct Expiry {
     TimePoint at = TimePoint::max();
     policy::Side side{};
@@ -120,6 +146,8 @@ class Exchange {
   bool rate_is_judged_ = false;
   TimePoint rate_since_{};
   std::uint64_t rate_bytes_ = 0;
+  Tunnel tunnel_;
+  std::uint64_t payload_before_tunnel_ = 0;  // of the request's body
 };
 
 }  // namespace vipair::proxy

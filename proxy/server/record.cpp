@@ -46,7 +46,8 @@ void record(WorkerContext& worker, const ClientInfo& info, const Request& reques
   served.status = request.status;
   served.request_bytes = exchange.request_payload();
   served.response_bytes = request.answer_bytes + exchange.response_payload();
-  served.duration = worker.scheduler.now() - request.started;
+  // How long somebody talks through a tunnel says nothing about how fast it was made.
+  served.duration = exchange.is_tunnel() ? request.upstream_time : worker.scheduler.now() - request.started;
 
   WorkerCounters& counters = worker.counters;
   counters.requests.add();

@@ -18,6 +18,7 @@ void Request::reset() {
   server = nullptr;
   connection.reset();
   connection_is_reused = connection_persists = false;
+  tunnel = {};
   attempts = 0;
   upstream_time = Duration::zero();
   status = 0;
@@ -39,6 +40,7 @@ http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client) {
   facts.query = request.target.query;
   facts.node = request.local->snapshot->config.node;
   facts.request_id = request.id;
+  facts.upgrade = request.exchange.upgrade;
   if (request.server != nullptr) {
     facts.upstream = request.server->server().upstream;
     facts.upstream_address = request.server->server().text;

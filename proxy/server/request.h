@@ -47,6 +47,7 @@ struct Request {
   std::unique_ptr<Stream> connection;  // to the server
   bool connection_is_reused = false;
   bool connection_persists = false;
+  CounterHold tunnel;  // while it is one
   int attempts = 0;
 
   int status = 0;  // sent to the client; 0: none yet

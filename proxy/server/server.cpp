@@ -95,10 +95,10 @@ Expected<std::unique_ptr<ProxyServer>, std::string> ProxyServer::start(boost::as
   if (auto opened = server->access_log_.configure(used.access_log); !opened) {
     return Unexpected{"access_log: " + opened.error()};
   }
-  for (const Listener& listener : used.listeners) {
-    auto listeners = server->open_listeners(listener.address);
+  for (const IpEndpoint& address : listening_addresses(used)) {
+    auto listeners = server->open_listeners(address);
     if (!listeners) return Unexpected{"listener: " + listeners.error()};
-    server->add_listeners(listener.address, std::move(listeners).value());
+    server->add_listeners(address, std::move(listeners).value());
   }
   server->switch_to_snapshot();
   server->on_minute();
@@ -260,11 +260,11 @@ Expected<void, ConfigErrors> ProxyServer::reload() {
 
   // Everything that can fail.
   std::map<IpEndpoint, Listeners> opened;
-  for (const Listener& listener : config.listeners) {
-    if (listening_.contains(listener.address)) continue;
-    auto listeners = open_listeners(listener.address);
+  for (const IpEndpoint& address : listening_addresses(config)) {
+    if (listening_.contains(address)) continue;
+    auto listeners = open_listeners(address);
     if (!listeners) return refused(whole("listener: " + listeners.error()));
-    opened.emplace(listener.address, std::move(listeners).value());
+    opened.emplace(address, std::move(listeners).value());
   }
   std::unique_ptr<ControlServer> control, admin;
   if (config.control_socket != running.control_socket) {
@@ -293,11 +293,9 @@ Expected<void, ConfigErrors> ProxyServer::reload() {
                             snapshot_.get(), std::move(files).value());
   worker_hang_ = snapshot_->config.timeouts.worker_hang.count();
   // A connection is served by the configuration that has its listener.
-  std::erase_if(listening_, [this](const auto& entry) {
-    const auto& wanted = snapshot_->config.listeners;
-    const bool stays = std::any_of(wanted.begin(), wanted.end(),
-                                   [&](const Listener& listener) { return listener.address == entry.first; });
-    if (stays) return false;
+  const std::vector<IpEndpoint> wanted = listening_addresses(snapshot_->config);
+  std::erase_if(listening_, [&](const auto& entry) {
+    if (std::find(wanted.begin(), wanted.end(), entry.first) != wanted.end()) return false;
     for (auto& worker : workers_) worker->unlisten(entry.first);
     return true;
   });

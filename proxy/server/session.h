@@ -6,6 +6,8 @@
 
 namespace vipair::proxy {
 
+inline constexpr int kStepsPerTurnMax = 16;  // of one session, then others run: 1 MiB at most
+
 class Session : public ListHook {
  public:
   Session() = default;

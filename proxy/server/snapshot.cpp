@@ -4,6 +4,7 @@
 #include <map>
 
 #include "common/base/assert.h"
+#include "proxy/server/pipe_pool.h"
 
 namespace vipair::proxy {
 
@@ -70,15 +71,36 @@ std::uint16_t https_port_of(const Config& config) {
 
 }  // namespace
 
+std::optional<std::size_t> Snapshot::Tcp::match(std::string_view server_name) const {
+  const auto rule = names.match(server_name, "/").site;
+  return rule ? std::optional(sni_upstreams[*rule]) : upstream;
+}
+
+std::vector<IpEndpoint> listening_addresses(const Config& config) {
+  std::vector<IpEndpoint> addresses;
+  for (const Listener& listener : config.listeners) addresses.push_back(listener.address);
+  for (const TcpService& service : config.tcp) {
+    addresses.insert(addresses.end(), service.addresses.begin(), service.addresses.end());
+  }
+  return addresses;
+}
+
 const Listener* Snapshot::listener(const IpEndpoint& address) const {
   const auto found = std::find_if(config.listeners.begin(), config.listeners.end(),
                                   [&](const Listener& listener) { return listener.address == address; });
   return found != config.listeners.end() ? &*found : nullptr;
 }
 
+bool Snapshot::wants_proxy_header(const IpEndpoint& listener_address) const {
+  if (const Listener* found = listener(listener_address)) return found->proxy_protocol;
+  const auto found = tcp_listeners.find(listener_address);
+  return found != tcp_listeners.end() && tcp[found->second].config->proxy_protocol;
+}
+
 std::size_t connection_limit(const Config& config, std::size_t workers, std::uint64_t descriptors) {
   constexpr std::uint64_t kOfTheProcess = 64;  // log files, control sockets and their clients, configuration files
-  const std::uint64_t ours = kOfTheProcess + workers * (2 + config.listeners.size());
+  const std::uint64_t ours =
+      kOfTheProcess + workers * (2 + listening_addresses(config).size() + 2 * PipePool::kPipesMax);
   const std::uint64_t clients = descriptors > ours ? (descriptors - ours) / 2 : 0;
   return static_cast<std::size_t>(std::clamp<std::uint64_t>(clients, 1, config.limits.connections));
 }
@@ -101,6 +123,22 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
   const TrafficMap traffic = previous != nullptr ? traffic_of(*previous) : TrafficMap();
 
   snapshot->trusted_proxies = policy::AddressSet(from.trusted_proxies);
+
+  auto add_upstream = [&](const std::string& owner, const proxy::Upstream& upstream) {
+    Snapshot::Upstream& added = snapshot->upstreams.emplace_back();
+    added.config = &upstream;
+    added.site = owner;
+    const std::size_t index = snapshot->upstreams.size() - 1;
+    if (index < snapshot->files.upstream_tls.size()) added.tls = snapshot->files.upstream_tls[index];
+    added.traffic = same_or_new(traffic, {owner, upstream.name}, workers);
+    snapshot->tells_addresses |= upstream.send_proxy_protocol != policy::ProxyProtocol::none;
+    for (const UpstreamServer& server : upstream.servers) {
+      auto found = known.find({owner, upstream.name, server.endpoint});
+      added.servers.push_back(
+          found != known.end() ? found->second : std::make_shared<Server>(upstream.name, server.endpoint, workers));
+    }
+  };
+
   snapshot->response_headers = compiled(from.response_headers);
   snapshot->sites.reserve(from.sites.size());
   for (const proxy::Site& site : from.sites) {
@@ -109,20 +147,7 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
     for (const std::string& host : site.hosts) is_unique &= snapshot->router.add_host(number, host);
 
     const std::size_t first_upstream = snapshot->upstreams.size();
-    for (const proxy::Upstream& upstream : site.upstreams) {
-      Snapshot::Upstream& added = snapshot->upstreams.emplace_back();
-      added.config = &upstream;
-      added.site = site.name;
-      const std::size_t index = snapshot->upstreams.size() - 1;
-      if (index < snapshot->files.upstream_tls.size()) added.tls = snapshot->files.upstream_tls[index];
-      added.traffic = same_or_new(traffic, {site.name, upstream.name}, workers);
-      for (const UpstreamServer& server : upstream.servers) {
-        auto found = known.find({site.name, upstream.name, server.endpoint});
-        added.servers.push_back(found != known.end()
-                                    ? found->second
-                                    : std::make_shared<Server>(upstream.name, server.endpoint, workers));
-      }
-    }
+    for (const proxy::Upstream& upstream : site.upstreams) add_upstream(site.name, upstream);
 
     Snapshot::Site& added = snapshot->sites.emplace_back();
     added.config = &site;
@@ -139,6 +164,25 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
                               compiled(route.response_headers, hsts)});
     }
     VIPAIR_ASSERT(is_unique, "hosts and paths are checked for doubles when the configuration is loaded");
+  }
+  for (const TcpService& service : from.tcp) {
+    const std::size_t first_upstream = snapshot->upstreams.size();
+    const std::string owner = "tcp/" + service.name;  // no host has a slash
+    for (const proxy::Upstream& upstream : service.upstreams) add_upstream(owner, upstream);
+    for (const IpEndpoint& address : service.addresses) {
+      snapshot->tcp_listeners.emplace(address, snapshot->tcp.size());
+    }
+    Snapshot::Tcp& added = snapshot->tcp.emplace_back();
+    added.config = &service;
+    if (service.upstream) added.upstream = first_upstream + *service.upstream;
+    for (const TcpService::Sni& sni : service.sni) {
+      const std::size_t rule = added.names.add_site();
+      for (const std::string& host : sni.hosts) {
+        const bool is_unique = added.names.add_host(rule, host);
+        VIPAIR_ASSERT(is_unique, "names are checked for doubles when the configuration is loaded");
+      }
+      added.sni_upstreams.push_back(first_upstream + sni.upstream);
+    }
   }
   return snapshot;
 }

@@ -4,7 +4,10 @@
 // in an upstream of the same name, is the same object: its numbers and its connections go on.
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "proxy/config.h"
@@ -49,6 +52,15 @@ struct Snapshot {
     std::shared_ptr<Traffic> traffic;
   };
 
+  struct Tcp {
+    const TcpService* config = nullptr;
+    policy::Router names;                    // a site per sni rule
+    std::vector<std::size_t> sni_upstreams;  // into upstreams, by site of `names`
+    std::optional<std::size_t> upstream;     // into upstreams, of all other connections
+    // The upstream for the name a client asks for, or none.
+    std::optional<std::size_t> match(std::string_view server_name) const;
+  };
+
   Config config;
   std::uint64_t generation = 1;
   http::HeadLimits request_limits, response_limits;
@@ -59,13 +71,19 @@ struct Snapshot {
   policy::Router router;
   http::HeaderRules response_headers;  // for what no site answers
   std::vector<Site> sites;
-  std::vector<Upstream> upstreams;  // of all sites
+  std::vector<Upstream> upstreams;  // of all sites and tcp services
+  std::vector<Tcp> tcp;
+  std::map<IpEndpoint, std::size_t> tcp_listeners;  // by address as configured, into tcp
 
   policy::AddressSet trusted_proxies;
+  bool tells_addresses = false;  // an upstream is sent PROXY headers
 
+  const Listener* listener(const IpEndpoint& address) const;  // nullptr: of another kind, or of an earlier snapshot
+  bool wants_proxy_header(const IpEndpoint& listener_address) const;
   bool trusts(const IpAddress& client) const { return trusted_proxies.contains(client); }
-  const Listener* listener(const IpEndpoint& address) const;  // nullptr: of an earlier configuration
 };
+
+std::vector<IpEndpoint> listening_addresses(const Config& config);  // of all kinds of listeners
 
 // `previous` may be null. The configuration was validated when it was loaded, so this cannot fail.
 std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers, const Snapshot* previous,

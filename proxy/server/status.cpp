@@ -171,11 +171,24 @@ std::string status_json(const ServerView& view) {
                         {"retries", sum(
                                         view, [](auto& c) -> auto& { return c.retries; })}};
   for (std::size_t i = 0; i < std::size(kResponseClasses); ++i) {
-    if (i != 1)
-      requests[kResponseClasses[i]] = sum(
-          view, [i](auto& c) -> auto& { return c.responses[i]; });
+    requests[kResponseClasses[i]] = sum(
+        view, [i](auto& c) -> auto& { return c.responses[i]; });
   }
   status["requests"] = std::move(requests);
+  json::array tcp;
+  for (const Snapshot::Tcp& service : snapshot.tcp) {
+    json::array addresses;
+    for (const IpEndpoint& address : service.config->addresses) addresses.emplace_back(address.to_string());
+    tcp.push_back(json::object{{"name", service.config->name}, {"addresses", std::move(addresses)}});
+  }
+  status["tcp"] = std::move(tcp);
+  status["tunnels"] =
+      json::object{{"tcp_connections", sum(
+                                           view, [](auto& c) -> auto& { return c.tunnels.connections; })},
+                   {"running", sum(
+                                   view, [](auto& c) -> auto& { return c.tunnels.running; })},
+                   {"upgrades", sum(
+                                    view, [](auto& c) -> auto& { return c.tunnels.upgrades; })}};
 
   json::object refused;
   for (std::size_t i = 0; i < policy::kRefusals; ++i) {
@@ -247,12 +260,44 @@ std::string metrics_text(const ServerView& view) {
                                                    view, [](auto& c) -> auto& { return c.accept.at_limit; }));
 
   out.family("vipair_proxy_responses_total", "counter",
-             "Requests by the class of their response; none: the client left.");
+             "Requests by the class of their response; none: the client left, 1xx: 101 (Switching Protocols).");
   for (std::size_t i = 0; i < std::size(kResponseClasses); ++i) {
-    if (i != 1) {
-      out.sample({{"class", kResponseClasses[i]}}, sum(
-                                                       view, [i](auto& c) -> auto& { return c.responses[i]; }));
-    }
+    out.sample({{"class", kResponseClasses[i]}}, sum(
+                                                     view, [i](auto& c) -> auto& { return c.responses[i]; }));
+  }
+  single("vipair_proxy_tunnels", "gauge", "Tunnels that are open: upgraded requests and tcp connections.",
+         sum(
+             view, [](auto& c) -> auto& { return c.tunnels.running; }));
+  single("vipair_proxy_upgrades_total", "counter", "Requests that became tunnels.",
+         sum(
+             view, [](auto& c) -> auto& { return c.tunnels.upgrades; }));
+  single("vipair_proxy_tcp_connections_total", "counter",
+         "Connections of tcp listeners that were joined with a server.",
+         sum(
+             view, [](auto& c) -> auto& { return c.tunnels.connections; }));
+  single("vipair_proxy_unknown_server_names_total", "counter", "TLS clients that asked for a name nobody takes.",
+         sum(
+             view, [](auto& c) -> auto& { return c.tunnels.unknown_names; }));
+  out.family("vipair_proxy_bad_client_hellos_total", "counter",
+             "Clients whose first message could not be read for a name, by reason.");
+  for (std::size_t i = 0; i < policy::kClientHelloErrors; ++i) {
+    out.sample({{"reason", policy::to_string(static_cast<policy::ClientHelloError>(i))}},
+               sum(
+                   view, [i](auto& c) -> auto& { return c.tunnels.bad_hellos[i]; }));
+  }
+  single("vipair_proxy_proxy_headers_total", "counter", "PROXY headers that were believed.",
+         sum(
+             view, [](auto& c) -> auto& { return c.proxy_headers.accepted; }));
+  out.family("vipair_proxy_refused_proxy_headers_total", "counter",
+             "Connections refused where a PROXY header is wanted, by reason.");
+  out.sample({{"reason", "untrusted"}}, sum(
+                                            view, [](auto& c) -> auto& { return c.proxy_headers.untrusted; }));
+  out.sample({{"reason", "timed_out"}}, sum(
+                                            view, [](auto& c) -> auto& { return c.proxy_headers.timed_out; }));
+  for (std::size_t i = 0; i < policy::kProxyHeaderErrors; ++i) {
+    out.sample({{"reason", policy::to_string(static_cast<policy::ProxyHeaderError>(i))}},
+               sum(
+                   view, [i](auto& c) -> auto& { return c.proxy_headers.refused[i]; }));
   }
   single("vipair_proxy_retries_total", "counter", "Attempts on an upstream after the first.",
          sum(

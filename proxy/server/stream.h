@@ -6,6 +6,7 @@
 
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -28,9 +29,20 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   virtual IoResult try_read(std::span<char> buffer) = 0;
+  // What try_read() would give, and will give again; can_read() stays. For the first bytes of a connection.
+  virtual IoResult try_peek(std::span<char> /*buffer*/) { return {IoResult::Status::error, 0, ENOTSUP}; }
   virtual IoResult try_write(std::span<const iovec> pieces) = 0;  // may write less than all
   virtual void shutdown_write() = 0;                              // our end of the conversation is over
   virtual void abort_on_close() = 0;                              // the peer shall see a reset, not a regular end
+  // Bytes into and out of a pipe, where both ends of a transfer are plain sockets: nothing is copied to us. At most
+  // `max`, and one call each. How much is left to be had is not known after a splice_in: can_read() stays.
+  virtual bool can_splice() const { return false; }
+  virtual IoResult try_splice_in(int /*pipe*/, std::size_t /*max*/) {
+    return {IoResult::Status::error, 0, ENOTSUP};
+  }
+  virtual IoResult try_splice_out(int /*pipe*/, std::size_t /*max*/) {
+    return {IoResult::Status::error, 0, ENOTSUP};
+  }
   // After a connect: 0 once established, else the errno. Ask when can_write() is set.
   virtual int connect_result() = 0;
 

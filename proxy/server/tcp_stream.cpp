@@ -1,5 +1,6 @@
 #include "proxy/server/tcp_stream.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -75,6 +76,20 @@ IoResult TcpStream::try_read(std::span<char> buffer) {
   return {IoResult::Status::error, 0, error};
 }
 
+IoResult TcpStream::try_peek(std::span<char> buffer) {
+  ssize_t seen;
+  do {
+    seen = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_PEEK);
+  } while (seen < 0 && errno == EINTR);
+  if (seen > 0) return {IoResult::Status::ok, static_cast<std::size_t>(seen), 0};
+  if (seen == 0) return {IoResult::Status::eof, 0, 0};
+  if (errno == EAGAIN) {
+    no_longer(kReadable);
+    return {IoResult::Status::would_block, 0, 0};
+  }
+  return {IoResult::Status::error, 0, errno};
+}
+
 IoResult TcpStream::try_write(std::span<const iovec> pieces) {
   std::size_t wanted = 0;
   for (const iovec& piece : pieces) wanted += piece.iov_len;
@@ -100,6 +115,36 @@ IoResult TcpStream::try_write(std::span<const iovec> pieces) {
   }
   const int error = errno;
   return {IoResult::Status::error, 0, error};
+}
+
+IoResult TcpStream::try_splice_in(int pipe, std::size_t max) {
+  ssize_t moved;
+  do {
+    moved = ::splice(fd_.get(), nullptr, pipe, nullptr, max, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+  } while (moved < 0 && errno == EINTR);
+  if (moved > 0) return {IoResult::Status::ok, static_cast<std::size_t>(moved), 0};
+  if (moved == 0) return {IoResult::Status::eof, 0, 0};
+  if (errno == EAGAIN) {
+    no_longer(kReadable);
+    return {IoResult::Status::would_block, 0, 0};
+  }
+  const int error = errno;
+  became_ready(kBroken);
+  return {IoResult::Status::error, 0, error};
+}
+
+IoResult TcpStream::try_splice_out(int pipe, std::size_t max) {
+  ssize_t moved;
+  do {
+    moved = ::splice(pipe, nullptr, fd_.get(), nullptr, max, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+  } while (moved < 0 && errno == EINTR);
+  if (moved > 0) {
+    if (static_cast<std::size_t>(moved) < max) no_longer(kWritable);
+    return {IoResult::Status::ok, static_cast<std::size_t>(moved), 0};
+  }
+  if (moved < 0 && errno != EAGAIN) return {IoResult::Status::error, 0, errno};
+  no_longer(kWritable);
+  return {IoResult::Status::would_block, 0, 0};
 }
 
 void TcpStream::shutdown_write() { (void)::shutdown(fd_.get(), SHUT_WR); }

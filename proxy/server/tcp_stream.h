@@ -20,10 +20,14 @@ class TcpStream final : public Stream, private Reactor::Target {
   ~TcpStream() = default;
 
   IoResult try_read(std::span<char> buffer) override;
+  IoResult try_peek(std::span<char> buffer) override;
   IoResult try_write(std::span<const iovec> pieces) override;
   void shutdown_write() override;
   void abort_on_close() override;
   int connect_result() override;
+  bool can_splice() const override { return true; }
+  IoResult try_splice_in(int pipe, std::size_t max) override;
+  IoResult try_splice_out(int pipe, std::size_t max) override;
 
  private:
   explicit TcpStream(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -9,7 +9,9 @@
 #include "common/runtime/clock.h"
 #include "proxy/server/client_opening.h"
 #include "proxy/server/client_session.h"
+#include "proxy/server/proxy_opening.h"
 #include "proxy/server/tcp_stream.h"
+#include "proxy/server/tunnel_session.h"
 
 namespace vipair::proxy {
 
@@ -29,6 +31,9 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Snapshot> snapsho
       context_(reactor_.scheduler(), settings.index, tcp_connector(reactor_), RequestIds()),
       on_finished_(std::move(on_finished)) {
   context_.access_log = settings.access_log;
+  context_.begin_session = [this](std::unique_ptr<Stream> client, const ClientInfo& info) {
+    begin_session(std::move(client), info);
+  };
   context_.set_wall_time(wall_now());
   context_.use(std::move(snapshot));
 }
@@ -73,8 +78,8 @@ void Worker::tick() {
   }
 }
 
-template <class T>
-void Worker::begin(std::unique_ptr<T> session) {
+template <class AnySession>
+void Worker::begin(std::unique_ptr<AnySession> session) {
   context_.sessions.push_back(*session);
   session.release()->start();  // owned by the list from now on
 }
@@ -87,14 +92,27 @@ void Worker::accept(UniqueFd fd, const ClientInfo& client) {
       return;
     }
     const Snapshot& snapshot = *context_.current().snapshot;
-    const Listener* listener = snapshot.listener(client.listening);
-    if (listener != nullptr && listener->tls) {
-      begin(std::make_unique<ClientOpening>(context_, std::move(stream), client, listener->http2));
+    if (snapshot.wants_proxy_header(client.listening)) {
+      begin(std::make_unique<ProxyOpening>(context_, std::move(stream), client));
     } else {
-      begin(std::make_unique<ClientSession>(context_, std::move(stream), client));
+      begin_session(std::move(stream), client);
     }
   } catch (const std::bad_alloc&) {
     context_.counters.accept.failed.add();  // it costs this client, not the others
+  }
+}
+
+void Worker::begin_session(std::unique_ptr<Stream> stream, const ClientInfo& client) {
+  const Snapshot& snapshot = *context_.current().snapshot;
+  if (const auto tcp = snapshot.tcp_listeners.find(client.listening); tcp != snapshot.tcp_listeners.end()) {
+    begin(std::make_unique<TunnelSession>(context_, std::move(stream), client, tcp->second));
+    return;
+  }
+  const Listener* listener = snapshot.listener(client.listening);
+  if (listener != nullptr && listener->tls) {
+    begin(std::make_unique<ClientOpening>(context_, std::move(stream), client, listener->http2));
+  } else {
+    begin(std::make_unique<ClientSession>(context_, std::move(stream), client));
   }
 }
 
@@ -112,7 +130,12 @@ void Worker::listen(UniqueFd listener, const IpEndpoint& endpoint) {
         reactor_, std::move(*shared), endpoint, context_.counters.accept,
         [this] { return context_.session_count < context_.current().snapshot->connections_per_worker; },
         [this, endpoint](UniqueFd fd, const IpEndpoint& client) {
-          accept(std::move(fd), {client, endpoint});
+          ClientInfo info(client, endpoint);
+          if (context_.current().snapshot->tells_addresses) {
+            const auto local = bound_endpoint(fd);
+            info.local = local ? *local : endpoint;
+          }
+          accept(std::move(fd), info);
         }));
   });
 }

@@ -46,9 +46,10 @@ class Worker {
  private:
   void run();
   void tick();
+  template <class AnySession>
+  void begin(std::unique_ptr<AnySession> session);
+  void begin_session(std::unique_ptr<Stream> client, const ClientInfo& info);
   void accept(UniqueFd fd, const ClientInfo& client);
-  template <class T>
-  void begin(std::unique_ptr<T> session);
   void destroy_finished();
 
   Settings settings_;

@@ -58,15 +58,17 @@ void WorkerContext::sweep(TimePoint now) {
 
 void WorkerContext::report_failure(const policy::ProxyError& error, const UpstreamPool* server, bool retries) {
   const bool is_clients = error.side == policy::Side::client;
-  if (is_clients && !log::is_enabled(log::Level::debug)) return;
+  // Neither a client that leaves nor the end of a tunnel, however it comes, is for an operator to look at.
+  const bool is_usual = is_clients || error.stage == policy::Stage::tunnel;
+  if (is_usual && !log::is_enabled(log::Level::debug)) return;
   std::uint64_t suppressed = 0;
-  if (!is_clients && !log_limit.allow(scheduler.now(), suppressed)) return;
+  if (!is_usual && !log_limit.allow(scheduler.now(), suppressed)) return;
   std::string line = policy::to_string(error.side);
   if (server != nullptr && !is_clients) line += " " + server->server().text;
   line += std::string(", ") + policy::to_string(error.stage) + ", " + policy::to_string(error.cause);
   if (retries) line += ", tried again";
   if (suppressed > 0) line += " (" + std::to_string(suppressed) + " such lines left out)";
-  log::write(is_clients ? log::Level::debug : log::Level::warn, line);
+  log::write(is_usual ? log::Level::debug : log::Level::warn, line);
 }
 
 void WorkerContext::report_tls_failure(const Server& server, const std::string& why) {

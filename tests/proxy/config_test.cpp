@@ -59,7 +59,8 @@ trusted_proxies = [ "192.0.2.0/24", "2001:db8::1" ];
 limits = { request_head = "16KiB"; request_target = "4KiB"; request_fields = 50; request_body = "10MiB";
            response_head = "32KiB"; body_rate_min = "0B"; connections = 500; };
 timeouts = { request_head = "3s"; keep_alive = "15s"; body_idle = "4s"; write_idle = "6s"; connect = "700ms";
-             response_head = "9s"; handover = "0s"; stop = "1m"; worker_hang = "500ms"; };
+             response_head = "9s"; handover = "0s"; stop = "1m"; worker_hang = "500ms";
+             tunnel_idle = "2h"; tunnel_drain = "3s"; };
 )");
   folder.write("sites.d/a.conf", R"(
 sites = (
@@ -87,7 +88,7 @@ sites = (
   EXPECT_TRUE(config->trusted_proxies[0].contains(*IpAddress::parse("192.0.2.77")));
   EXPECT_EQ(config->trusted_proxies[1].length, 128);
   EXPECT_EQ(config->limits, (Limits{16384, 4096, 50, 10u << 20, 32768, 0, 500}));
-  EXPECT_EQ(config->timeouts, (Timeouts{3s, 15s, 4s, 6s, 700ms, 9s, 0s, 1min, 500ms}));
+  EXPECT_EQ(config->timeouts, (Timeouts{3s, 15s, 4s, 6s, 700ms, 9s, 2h, 3s, 0s, 1min, 500ms}));
   ASSERT_EQ(config->sites.size(), 3u);  // the file that two patterns name is read once
   const Site& a = config->sites[0];
   EXPECT_THAT(a.hosts, ElementsAre("a.example", "*.a.example"));

@@ -5,6 +5,9 @@
 #include <cerrno>
 
 #include "common/base/assert.h"
+#include "proxy/server/client_session.h"
+#include "proxy/server/proxy_opening.h"
+#include "proxy/server/tunnel_session.h"
 
 namespace vipair::proxy::testing {
 
@@ -57,6 +60,9 @@ Conversation::Conversation(Config config)
           },
           RequestIds(7)) {
   context_.set_wall_time(WallTime(std::chrono::seconds(1795161600)));
+  context_.begin_session = [this](std::unique_ptr<Stream> client, const ClientInfo& info) {
+    begin_session(std::move(client), info);
+  };
   snapshot_ = make_snapshot(std::move(config), 1, nullptr);
   context_.use(snapshot_);
   client_ = connect();
@@ -66,16 +72,44 @@ Conversation::~Conversation() {
   while (Session* session = context_.sessions.pop_front()) delete session;
 }
 
+template <class AnySession>
+void Conversation::begin(std::unique_ptr<AnySession> session) {
+  context_.sessions.push_back(*session);
+  session.release()->start();
+}
+
 std::shared_ptr<Wire> Conversation::connect(const char* address) {
   auto wire = std::make_shared<Wire>();
   auto stream = std::make_unique<MemoryStream>(wire);
   wire->accept();
   auto session = std::make_unique<ClientSession>(
       context_, std::move(stream), ClientInfo(*IpEndpoint::parse(address), *IpEndpoint::parse("192.0.2.100:80")));
-  context_.sessions.push_back(*session);
-  session.release()->start();
+  begin(std::move(session));
   clients_.push_back(wire);
   return wire;
+}
+
+std::shared_ptr<Wire> Conversation::connect_to(const char* listener, const char* address) {
+  auto wire = std::make_shared<Wire>();
+  auto stream = std::make_unique<MemoryStream>(wire);
+  wire->accept();
+  ClientInfo info(*IpEndpoint::parse(address), *IpEndpoint::parse(listener));
+  info.local = info.listening;
+  if (snapshot_->wants_proxy_header(info.listening)) {
+    begin(std::make_unique<ProxyOpening>(context_, std::move(stream), info));
+  } else {
+    begin_session(std::move(stream), info);
+  }
+  clients_.push_back(wire);
+  return wire;
+}
+
+void Conversation::begin_session(std::unique_ptr<Stream> client, const ClientInfo& info) {
+  if (auto tcp = snapshot_->tcp_listeners.find(info.listening); tcp != snapshot_->tcp_listeners.end()) {
+    begin(std::make_unique<TunnelSession>(context_, std::move(client), info, tcp->second));
+  } else {
+    begin(std::make_unique<ClientSession>(context_, std::move(client), info));
+  }
 }
 
 void Conversation::turn() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proxy/server/client_session.h"
+#include "proxy/server/tunnel_session.h"
 #include "proxy/server/worker_context.h"
 #include "tests/support/memory_stream.h"
 
@@ -26,6 +27,8 @@ class Conversation {
 
   // A new client connection; the first one is made by the constructor.
   std::shared_ptr<Wire> connect(const char* address = "192.0.2.7:50000");
+  // A client of the listener at this address, of whatever kind.
+  std::shared_ptr<Wire> connect_to(const char* listener, const char* address = "192.0.2.7:50000");
   Wire& client() { return *client_; }
   // The connection that the proxy made to an upstream, in order; the last one without an argument.
   Wire& origin(std::size_t number) { return *origins_.at(number); }
@@ -55,6 +58,10 @@ class Conversation {
   std::size_t sessions() const { return context_.session_count; }
 
  private:
+  void begin_session(std::unique_ptr<Stream> client, const ClientInfo& info);
+  template <class AnySession>
+  void begin(std::unique_ptr<AnySession> session);
+
   TimePoint now_;
   Scheduler scheduler_;
   std::vector<std::shared_ptr<Wire>> origins_;

@@ -72,6 +72,12 @@ IoResult MemoryStream::try_read(std::span<char> buffer) {
   return {IoResult::Status::would_block, 0, 0};
 }
 
+IoResult MemoryStream::try_peek(std::span<char> buffer) {
+  const std::string& bytes = wire_->to_proxy_;
+  if (!bytes.empty()) return {IoResult::Status::ok, bytes.copy(buffer.data(), buffer.size()), 0};
+  return try_read(buffer);
+}
+
 IoResult MemoryStream::try_write(std::span<const iovec> pieces) {
   if (wire_->is_reset_) return {IoResult::Status::error, 0, EPIPE};
   std::size_t left = std::min(wire_->write_max, wire_->room_);

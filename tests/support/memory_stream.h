@@ -53,6 +53,7 @@ class MemoryStream final : public Stream {
   explicit MemoryStream(std::shared_ptr<Wire> wire);
   ~MemoryStream() override;
   IoResult try_read(std::span<char> buffer) override;
+  IoResult try_peek(std::span<char> buffer) override;
   IoResult try_write(std::span<const iovec> pieces) override;
   void shutdown_write() override { wire_->ended_ = true; }
   void abort_on_close() override { wire_->aborted_ = true; }

@@ -19,6 +19,16 @@ TEST(LogFormat, WritesTheCombinedFormat) {
             "10.0.0.1:80 1.002003\n");
 }
 
+TEST(LogFormat, WritesATcpConnection) {
+  LogEntry entry = log_entry();
+  entry.protocol = LogProtocol::tcp;
+  entry.method = entry.referer = entry.user_agent = {};
+  entry.target = "postgres";
+  std::string line;
+  LogFormat::combined().append(entry, line);
+  EXPECT_THAT(line, HasSubstr("\"TCP postgres\" 200 1234 \"-\" \"-\" 10.0.0.1:80 "));
+}
+
 TEST(LogFormat, WritesARequestThatCouldNotBeRead) {
   LogEntry unread;
   unread.status = 400;

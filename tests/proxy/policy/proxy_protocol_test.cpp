@@ -120,7 +120,9 @@ TEST(ProxyProtocol, ChecksTheChecksum) {
   // CRC32c of the block with a checksum of zero, computed by another implementation
   std::string text = block(0x21, 0x11, kV4 + tlv(4, "noop") + tlv(3, "\x61\xe3\xd0\x1d") + tlv(2, "host.example"));
   EXPECT_EQ(parse_proxy_header(text).status, Status::complete);
+  const std::size_t type_at = text.find("\x61\xe3\xd0\x1d") - 3;
   for (std::size_t i = kSignature.size() + 4; i < text.size(); ++i) {
+    if (i == type_at) continue;  // of another type it is no checksum, and there is none
     text[i] = static_cast<char>(text[i] ^ 0x40);
     EXPECT_NE(parse_proxy_header(text).status, Status::complete) << i;
     text[i] = static_cast<char>(text[i] ^ 0x40);

@@ -1,9 +1,15 @@
 #include "proxy/server/body_pump.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <random>
+#include <thread>
+#include <vector>
 
+#include "proxy/server/acceptor.h"
+#include "proxy/server/tcp_stream.h"
 #include "tests/support/memory_stream.h"
 
 namespace vipair::proxy {
@@ -135,6 +141,106 @@ TEST(BodyPump, KeepsWhatTheSinkDidNotTake) {
   }
   EXPECT_EQ(pipe.pump.end(), BodyPump::End::complete);
   EXPECT_EQ(pipe.to->received(), body);
+}
+
+// Two real connections: what a peer sends arrives at the stream, what the stream sends at the other peer.
+struct Sockets {
+  Reactor reactor;
+  UniqueFd listener = open_listener(*IpEndpoint::parse("127.0.0.1:0")).value();
+  std::unique_ptr<TcpStream> source, sink;
+  UniqueFd sender, receiver;
+  BufferPool pool;
+  InputBuffer buffer{pool};
+  Output output;
+  BodyPump pump{output};
+  int spliced = 0;
+
+  Sockets() {
+    connect(source, sender);
+    connect(sink, receiver);
+  }
+  void connect(std::unique_ptr<TcpStream>& stream, UniqueFd& peer) {
+    int error = 0;
+    stream = TcpStream::connect(reactor, bound_endpoint(listener).value(), error);
+    while (!stream->can_write()) reactor.turn();
+    while (!peer) peer.reset(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
+  // The bytes of a body of this framing on the other side of the pump.
+  std::string relay(const std::string& body, http::BodyFraming framing) {
+    std::thread sending([&] {
+      for (std::size_t at = 0; at < body.size();) {
+        const ssize_t sent =
+            send(sender.get(), body.data() + at, std::min<std::size_t>(body.size() - at, 100000), 0);
+        if (sent <= 0) break;
+        at += static_cast<std::size_t>(sent);
+      }
+      shutdown(sender.get(), SHUT_WR);
+    });
+    std::string received;
+    std::thread receiving([&] {
+      std::vector<char> bytes(70000);
+      for (ssize_t size; (size = recv(receiver.get(), bytes.data(), bytes.size(), 0)) > 0;) {
+        received.append(bytes.data(), static_cast<std::size_t>(size));
+      }
+    });
+    pump.start(buffer, framing, false, ~std::uint64_t{0}, kNow);
+    while (pump.end() == BodyPump::End::none) {
+      const bool moved = pump.pump(*source, *sink, kNow);
+      spliced += pump.has_spliced();
+      if (!moved) reactor.turn();
+    }
+    sink->shutdown_write();
+    sending.join();
+    receiving.join();
+    return received;
+  }
+};
+
+std::string long_body() {
+  std::string body(5 * 1024 * 1024 + 17, '\0');
+  std::mt19937 random(3);
+  for (char& byte : body) byte = static_cast<char>(random());
+  return body;
+}
+
+TEST(BodyPump, SplicesLongBodiesBetweenSockets) {
+  const std::string body = long_body();
+  for (http::Framing framing : {Framing::content_length, Framing::until_close}) {
+    Sockets sockets;
+    sockets.output.add("head");
+    const std::string received = sockets.relay(body, {framing, body.size()});
+    EXPECT_EQ(sockets.pump.end(), BodyPump::End::complete);
+    EXPECT_TRUE(received == "head" + body);
+    EXPECT_GT(sockets.spliced, 0);
+    EXPECT_EQ(sockets.pump.payload_bytes(), body.size());
+    EXPECT_EQ(sockets.pump.sent_bytes(), body.size() + 4);
+  }
+}
+
+TEST(BodyPump, DoesNotSpliceBeyondTheBody) {
+  const std::string body = long_body();
+  Sockets sockets;
+  const std::string received = sockets.relay(body, {Framing::content_length, body.size() - 1000});
+  EXPECT_EQ(sockets.pump.end(), BodyPump::End::complete);
+  EXPECT_TRUE(received == body.substr(0, body.size() - 1000));
+  EXPECT_GT(sockets.spliced, 0);
+}
+
+TEST(BodyPump, CallsACloseOfASplicedBodyATruncation) {
+  const std::string body = long_body();
+  Sockets sockets;
+  const std::string received = sockets.relay(body, {Framing::content_length, body.size() + 1000000});
+  EXPECT_EQ(sockets.pump.end(), BodyPump::End::source_closed);
+  EXPECT_TRUE(received == body);
+}
+
+TEST(BodyPump, CopiesWhenThereIsNoPipe) {
+  const std::string body = long_body();
+  Sockets sockets;
+  std::vector<proxy::Pipe> all;
+  while (proxy::Pipe pipe = sockets.pool.pipes.take()) all.push_back(std::move(pipe));
+  EXPECT_TRUE(sockets.relay(body, {Framing::content_length, body.size()}) == body);
+  EXPECT_EQ(sockets.spliced, 0);
 }
 
 TEST(InputBuffer, KeepsItsBytesWhenItGrows) {

@@ -46,7 +46,7 @@ TEST(Snapshot, LeavesADescriptorForEachClientsUpstream) {
   Config config = simple_config();  // one listener
   config.limits.connections = 1000;
   EXPECT_EQ(connection_limit(config, 2, 1 << 20), 1000u);
-  EXPECT_EQ(connection_limit(config, 2, 1024), (1024u - 64 - 2 * 3) / 2);
+  EXPECT_EQ(connection_limit(config, 2, 1024), (1024u - 64 - 2 * (3 + 64)) / 2);
   EXPECT_EQ(connection_limit(config, 2, 20), 1u);
 }
 
