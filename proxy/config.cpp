@@ -11,7 +11,9 @@
 #include <set>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
+#include "proxy/config_files.h"
 #include "proxy/config_reader.h"
 
 namespace vipair::proxy {
@@ -53,6 +55,8 @@ class Loader {
     read_timeouts(root, config_.timeouts);
     read_access_log(root, config_.access_log);
     read_sockets(root);
+    config_.protection = read_protection(root);
+    config_.error_pages = read_error_pages(root);
     refuse_unsupported(root, {"cache"});
     read_tls(root, config_.tls);
     config_.certificates = read_certificates(root);
@@ -148,16 +152,9 @@ class Loader {
   }
 
   void read_trusted_proxies(ConfigGroup& root) {
-    auto texts = root.texts("trusted_proxies");
-    if (!check_count(root, "trusted_proxies", texts.size(), kTrustedProxiesMax)) return;
-    for (const ConfigText& text : texts) {
-      auto prefix = IpPrefix::parse(text.value);
-      if (prefix) {
-        config_.trusted_proxies.push_back(*prefix);
-      } else {
-        root.error(text, in_quotes(text.value) + " is not a network, expected for example \"192.0.2.0/24\"");
-      }
-    }
+    config_.trusted_proxies = read_networks(root, "trusted_proxies", kTrustedProxiesMax);
+    if (auto field = root.choice("client_address_field", {"X-Forwarded-For", "Forwarded"}))
+      config_.client_address_field = static_cast<http::ClientAddressField>(*field);
   }
 
   void read_includes(ConfigGroup& root) {
@@ -225,7 +222,8 @@ class Loader {
   HeaderRules request_headers_;                 // of the proxy level
   std::map<IpEndpoint, ConfigText> addresses_;  // of all listeners
   TcpContext tcp_context_{config_.timeouts, config_.trusted_proxies, addresses_, {}};
-  SiteContext site_context_{config_.limits, config_.timeouts, request_headers_, config_.response_headers, {}};
+  SiteContext site_context_{config_.limits,           config_.timeouts,   request_headers_,
+                            config_.response_headers, config_.protection, {}};
 };
 
 Expected<Config, ConfigErrors> load(std::optional<ConfigFile> file, ConfigErrors& errors) {
@@ -262,6 +260,7 @@ std::vector<std::string> files_of(const Config& config) {
       add(upstream.tls->key);
     }
   }
+  for (std::string& path : content_files(config)) paths.insert(std::move(path));
   return {paths.begin(), paths.end()};
 }
 

@@ -19,9 +19,11 @@
 #include "proxy/config_headers.h"
 #include "proxy/config_limits.h"
 #include "proxy/config_log.h"
+#include "proxy/config_protection.h"
 #include "proxy/config_site.h"
 #include "proxy/config_tls.h"
 #include "proxy/config_tunnels.h"
+#include "proxy/http/forwarded.h"
 
 namespace vipair::proxy {
 
@@ -50,7 +52,11 @@ struct Config {
   std::string control_socket = "/run/vipair/proxyd.sock";
   std::string gate_socket = "/run/vipair/gate.sock";
   std::vector<IpPrefix> trusted_proxies;  // from these, X-Forwarded-* and Forwarded are believed and extended
-  HeaderRules response_headers;           // of the proxy level alone, for what no site answers
+  http::ClientAddressField client_address_field =
+      http::ClientAddressField::x_forwarded_for;  // which one is believed
+  Protection protection;                          // of the proxy level
+  std::vector<ErrorPage> error_pages;             // for all sites
+  HeaderRules response_headers;                   // of the proxy level alone, for what no site answers
   TlsSettings tls;
   std::vector<CertificateFiles> certificates;  // of sites without their own, and for names that are no site's
   std::vector<Site> sites;                     // in the order of the files

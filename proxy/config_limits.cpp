@@ -20,6 +20,8 @@ void read_limits(ConfigGroup& root, Limits& limits) {
   assign(limits.response_head, group->size("response_head", kKibi, kHeadMax));
   assign(limits.body_rate_min, group->size("body_rate_min", 0, kKibi * kKibi * kKibi));
   assign(limits.connections, group->integer("connections", 1, 10'000'000));
+  assign(limits.response_rate_min, group->size("response_rate_min", 0, kKibi * kKibi * kKibi));
+  assign(limits.connections_per_address, group->integer("connections_per_address", 0, 10'000'000));
   read_body_limit(*group, limits.request_body);
   if (!group->has("request_target")) {
     limits.request_target = std::min(limits.request_target, limits.request_head);
@@ -48,6 +50,9 @@ void read_timeouts(ConfigGroup& root, Timeouts& timeouts) {
   assign(timeouts.keep_alive, group->duration("keep_alive", 10ms, 24h));
   assign(timeouts.body_idle, group->duration("body_idle", 10ms, 24h));
   assign(timeouts.write_idle, group->duration("write_idle", 10ms, 24h));
+  if (auto text = group->text("request"); text && text->value != "off") {
+    assign(timeouts.request, group->duration("request", 100ms, 24h));
+  }
   assign(timeouts.connect, group->duration("connect", 10ms, 1h));
   assign(timeouts.response_head, group->duration("response_head", 10ms, 24h));
   assign(timeouts.tunnel_idle, group->duration("tunnel_idle", 10ms, 24h * 30));

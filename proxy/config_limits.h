@@ -21,6 +21,9 @@ struct Limits {
   std::size_t response_head = 64 * 1024;    // bytes, of an upstream; more: 502
   std::uint64_t body_rate_min = 240;        // bytes per second, of a request body over body_idle; 0: any
   std::size_t connections = 100000;         // clients at once over all workers; each worker takes an equal share
+  std::uint64_t response_rate_min =
+      240;  // bytes per second that a client takes of a response over write_idle; 0: any
+  std::size_t connections_per_address = 0;  // of these; 0: any number. Trusted proxies are not counted
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 
@@ -38,6 +41,8 @@ struct Timeouts {
   Duration handover = std::chrono::seconds(2);       // a stop: for the peer to take the address over
   Duration stop = std::chrono::seconds(30);          // a stop: for running requests to end
   Duration worker_hang = std::chrono::milliseconds(200);  // a worker's loop does not turn: the node is not ready
+  Duration request = Duration::max();  // the whole of it, from its first byte to the response's last; no
+                                       // limit unless it is said, since a total ends large uploads
   friend bool operator==(const Timeouts&, const Timeouts&) = default;
 };
 

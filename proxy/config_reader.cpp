@@ -3,7 +3,9 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "proxy/http/chars.h"
@@ -71,6 +73,32 @@ void read_socket_path(ConfigGroup& root, std::string_view key, std::string& path
   constexpr std::size_t kPathMax = sizeof(sockaddr_un::sun_path) - 1;
   if (text->value.empty() || path.size() > kPathMax)
     root.error(*text, "a socket's path has 1 to " + std::to_string(kPathMax) + " bytes");
+}
+
+FileSetting read_file_setting(ConfigGroup& group, std::string_view key) {
+  auto text = group.text(key);
+  if (!text) return {};
+  if (text->value.empty()) {
+    group.error(*text, "is empty, expected the path of a file");
+    return {};
+  }
+  return {group.path_relative_to_file(text->value), text->file, text->line, text->setting};
+}
+
+Expected<std::string, ConfigError> read_file(const FileSetting& setting, std::size_t bytes_max) {
+  auto wrong = [&](const std::string& why) {
+    return Unexpected{setting.error(in_quotes(setting.path) + ": " + why)};
+  };
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(setting.path, error))
+    return wrong(error ? error.message() : "is not a file");
+  std::ifstream file(setting.path, std::ios::binary);
+  if (!file) return wrong(std::error_code(errno, std::generic_category()).message());
+  std::string text(bytes_max + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > bytes_max) return wrong("more than " + std::to_string(bytes_max) + " bytes");
+  return text;
 }
 
 std::string absolute(const std::string& path) {

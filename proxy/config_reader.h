@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/expected.h"
 #include "common/base/ip_address.h"
 #include "common/runtime/config_file.h"
 
@@ -41,6 +42,21 @@ bool check_count(ConfigGroup& group, std::string_view key, std::size_t count, st
 std::optional<IpEndpoint> read_endpoint(ConfigGroup& group, const ConfigText& text, std::string_view example);
 // A socket's path, relative to the file; `path` keeps its default when there is none.
 void read_socket_path(ConfigGroup& group, std::string_view key, std::string& path);
+// A setting that names a file, and where it stands, for what is wrong with the file.
+struct FileSetting {
+  std::string path;  // absolute, or relative to where the process runs; "": none
+  std::string file;
+  int line = 0;
+  std::string setting;
+  explicit operator bool() const { return !path.empty(); }
+  ConfigError error(const std::string& message) const { return {file, line, setting, message}; }
+  friend bool operator==(const FileSetting&, const FileSetting&) = default;
+};
+
+// Absent, or empty and said so: no path.
+FileSetting read_file_setting(ConfigGroup& group, std::string_view key);
+// A small file as a whole. The error says what is wrong, not what it holds.
+Expected<std::string, ConfigError> read_file(const FileSetting& setting, std::size_t bytes_max);
 std::string absolute(const std::string& path);  // relative to where the process runs
 
 }  // namespace vipair::proxy

@@ -8,8 +8,6 @@
 #include "proxy/config_tunnels.h"
 #include "proxy/http/chars.h"
 #include "proxy/http/host.h"
-#include "proxy/http/message.h"
-#include "proxy/http/target.h"
 
 namespace vipair::proxy {
 Expected<std::string, std::string> parse_host_pattern(std::string_view text) {
@@ -34,23 +32,6 @@ Expected<std::string, std::string> parse_host_pattern(std::string_view text) {
 
 namespace {
 
-// Requests are matched by the canonical form of their path: a route in another form would never be taken.
-std::optional<std::string> wrong_with_path(const std::string& path) {
-  if (path.empty() || path.front() != '/') return in_quotes(path) + " does not start with \"/\"";
-  if (path.find_first_of("?#") != std::string::npos)
-    return in_quotes(path) + " has a query or a fragment: routes match the path alone";
-  bool is_target = std::all_of(path.begin(), path.end(), http::is_target_char);
-  http::RequestHead head;
-  head.path_and_query = {0, static_cast<std::uint32_t>(path.size())};
-  http::Buffer scratch;
-  auto target = http::canonical_target(head, path.data(), scratch);
-  if (!is_target || !target)
-    return in_quotes(path) + " is not a path of a URL, expected for example \"/caf%C3%A9\"";
-  if (target->path != path)
-    return in_quotes(path) + " is never asked for, expected its canonical form " + in_quotes(target->path);
-  return std::nullopt;
-}
-
 class SiteReader {
  public:
   explicit SiteReader(SiteContext& context) : context_(context) {}
@@ -67,6 +48,8 @@ class SiteReader {
       read_body_limit(*limits, site.request_body_max);
       limits->finish();
     }
+    site.error_pages = read_error_pages(group);
+    site.protection = read_protection(group);
     HeaderRules request_headers =
         merge(context_.request_headers, read_header_rules(group, "request_headers", Direction::request));
     site.response_headers =
@@ -102,7 +85,6 @@ class SiteReader {
 
   void read_upstreams(ConfigGroup& site_group, Site& site) {
     upstream_names_.clear();
-    if (!site_group.require("upstreams")) return;
     auto groups = site_group.groups("upstreams");
     if (!check_count(site_group, "upstreams", groups.size(), kUpstreamsPerSiteMax)) return;
     for (ConfigGroup& group : groups) {
@@ -129,39 +111,56 @@ class SiteReader {
     if (groups.empty())
       site_group.error("routes", "is empty, expected at least one { path = \"/\"; upstream = \"…\"; }");
     if (!check_count(site_group, "routes", groups.size(), kRoutesPerSiteMax)) return;
-    std::map<std::pair<std::size_t, std::string>, ConfigText> seen;
+    std::map<std::pair<PathMatch, std::string>, ConfigText> taken;  // by a route without conditions
     for (ConfigGroup& group : groups) {
       Route route;
-      auto path = group.require("path") ? group.text("path") : std::nullopt;
-      auto match = group.choice("match", {"prefix", "exact", "regex"});
-      if (match && *match > 1) {
-        group.error("match", std::string(kUnsupported) + ", expected \"prefix\" or \"exact\"");
-      } else if (match) {
-        route.match = static_cast<PathMatch>(*match);
-      }
+      std::optional<ConfigText> path;
+      read_route(group, route, path);
       if (path) {
-        if (auto wrong = wrong_with_path(path->value)) group.error(*path, *wrong);
-        auto [other, is_new] = seen.emplace(std::pair(match.value_or(0), path->value), *path);
-        if (!is_new) group.error(*path, in_quotes(path->value) + " is routed already, at " + place(other->second));
-        route.path = path->value;
-      }
-      if (auto name = group.require("upstream") ? group.text("upstream") : std::nullopt) {
-        auto found = upstream_names_.find(name->value);
-        if (found != upstream_names_.end()) {
-          route.upstream = found->second.index;
-        } else {
-          group.error(*name, "this site has no upstream " + in_quotes(name->value) + ", " + known_upstreams());
-        }
+        auto other = taken.find({route.match, route.path});
+        if (other != taken.end())
+          group.error(*path, in_quotes(path->value) + " is routed already, at " + place(other->second));
+        if (!route.is_conditional()) taken.emplace(std::pair(route.match, route.path), *path);
       }
       route.upgrades = upgrades_;
       read_upgrades(group, route.upgrades);
+      read_target(group, route);
       route.request_headers =
           merge(request_headers, read_header_rules(group, "request_headers", Direction::request));
       route.response_headers =
           merge(site.response_headers, read_header_rules(group, "response_headers", Direction::response));
+      keep_password_from_upstream(site, route);
       group.finish();
       site.routes.push_back(std::move(route));
     }
+  }
+
+  // The upstream, unless the route answers itself.
+  void read_target(ConfigGroup& group, Route& route) {
+    const int targets = (group.has("upstream") ? 1 : 0) + (route.redirect ? 1 : 0) + (route.respond ? 1 : 0);
+    if (targets > 1) group.error("", "has several targets, expected one of upstream, redirect and respond");
+    if (!route.needs_upstream()) return;
+    auto name = group.require("upstream") ? group.text("upstream") : std::nullopt;
+    if (!name) return;
+    auto found = upstream_names_.find(name->value);
+    if (found != upstream_names_.end()) {
+      route.upstream = found->second.index;
+    } else {
+      group.error(*name, "this site has no upstream " + in_quotes(name->value) + ", " + known_upstreams());
+    }
+  }
+
+  // A password that was asked for here is not meant for the servers behind us.
+  void keep_password_from_upstream(const Site& site, Route& route) const {
+    const std::optional<BasicAuth>& auth = route.protection.basic_auth  ? route.protection.basic_auth
+                                           : site.protection.basic_auth ? site.protection.basic_auth
+                                                                        : context_.protection.basic_auth;
+    if (!auth || !auth->is_enabled || auth->is_forwarded) return;
+    const auto& set = route.request_headers.set;
+    const bool is_set = std::any_of(set.begin(), set.end(), [](const HeaderRule& rule) {
+      return http::equal_ignoring_case(rule.name, "Authorization");
+    });
+    if (!is_set) route.request_headers.remove.push_back("Authorization");
   }
 
   std::string known_upstreams() const {

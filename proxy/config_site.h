@@ -10,8 +10,11 @@
 
 #include "common/base/expected.h"
 #include "common/runtime/config_file.h"
+#include "proxy/config_error_pages.h"
 #include "proxy/config_headers.h"
 #include "proxy/config_limits.h"
+#include "proxy/config_protection.h"
+#include "proxy/config_route.h"
 #include "proxy/config_tls.h"
 #include "proxy/config_upstream.h"
 
@@ -24,27 +27,17 @@ inline constexpr std::size_t kRoutesPerSiteMax = 10000;
 // A host pattern in the form that requests are compared with, or what is wrong with it.
 Expected<std::string, std::string> parse_host_pattern(std::string_view text);
 
-enum class PathMatch : std::uint8_t { prefix, exact };
-
-struct Route {
-  std::string path;  // canonical (proxy/http/target.h)
-  PathMatch match = PathMatch::prefix;
-  std::size_t upstream = 0;     // index into Site::upstreams
-  HeaderRules request_headers;  // all levels: proxy, site, route
-  HeaderRules response_headers;
-  std::vector<std::string> upgrades = {"websocket"};  // protocols a request may switch to, besides HTTP
-  friend bool operator==(const Route&, const Route&) = default;
-};
-
 struct Site {
   std::string name;  // the first of its hosts
   std::vector<std::string>
       hosts;  // lower case; "a.example", "*.example" or "*" (the default site); never in two sites
   SiteTls tls;
   std::vector<Upstream> upstreams;
-  std::vector<Route> routes;                    // in the file's order; (match, path) is unique
+  std::vector<Route> routes;  // in the file's order; behind an unconditional one of a path no other
   std::uint64_t request_body_max = kUnlimited;  // bytes
   HeaderRules response_headers;                 // proxy and site, for what no route answers
+  std::vector<ErrorPage> error_pages;           // before those of the proxy
+  Protection protection;                        // of this level
   std::string file;                             // where it stands, for status and log
   int line = 0;
   friend bool operator==(const Site&, const Site&) = default;
@@ -56,6 +49,7 @@ struct SiteContext {
   const Timeouts& timeouts;
   const HeaderRules& request_headers;
   const HeaderRules& response_headers;
+  const Protection& protection;
   std::map<std::string, ConfigText> hosts;  // of all sites so far, and where each stands
 };
 

@@ -65,16 +65,6 @@ std::string Hsts::header() const {
   return text;
 }
 
-FileSetting read_file_setting(ConfigGroup& group, std::string_view key) {
-  auto text = group.text(key);
-  if (!text) return {};
-  if (text->value.empty()) {
-    group.error(*text, "is empty, expected the path of a file");
-    return {};
-  }
-  return {group.path_relative_to_file(text->value), text->file, text->line, text->setting};
-}
-
 void read_tls(ConfigGroup& root, TlsSettings& settings) {
   auto group = root.group("tls");
   if (!group) return;

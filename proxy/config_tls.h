@@ -11,21 +11,11 @@
 
 #include "common/base/time.h"
 #include "common/runtime/config_file.h"
+#include "proxy/config_reader.h"
 
 namespace vipair::proxy {
 
 inline constexpr std::size_t kCertificatesMax = 8;  // of one site: RSA and ECDSA, and their successors
-
-// A setting that names a file, and where it stands, for what is wrong with the file.
-struct FileSetting {
-  std::string path;  // absolute, or relative to where the process runs; "": none
-  std::string file;
-  int line = 0;
-  std::string setting;
-  explicit operator bool() const { return !path.empty(); }
-  ConfigError error(const std::string& message) const { return {file, line, setting, message}; }
-  friend bool operator==(const FileSetting&, const FileSetting&) = default;
-};
 
 struct CertificateFiles {
   FileSetting certificate;  // PEM: the server's own first, then those between it and the root
@@ -81,7 +71,6 @@ struct UpstreamTlsSettings {
   friend bool operator==(const UpstreamTlsSettings&, const UpstreamTlsSettings&) = default;
 };
 
-FileSetting read_file_setting(ConfigGroup& group, std::string_view key);
 void read_tls(ConfigGroup& root, TlsSettings& settings);
 // certificate = { … } or certificates = ( … ), of the proxy or of a site.
 std::vector<CertificateFiles> read_certificates(ConfigGroup& group);

@@ -35,6 +35,8 @@ class Conf : public testing::Test {
       fs::create_directories(folder / "secrets");
       std::ofstream(folder / "secrets" / "pair.key") << std::string(64, 'a') << "\n";
       std::ofstream(folder / "secrets" / "v2") << "password\n";
+      fs::create_directories(folder / "sites" / "secrets");
+      std::ofstream(folder / "sites" / "secrets" / "staff") << "ann:$6$salt$hash\n";
       for (const char* secret : {"pair.key", "v2"})
         fs::permissions(folder / "secrets" / secret, fs::perms::owner_read | fs::perms::owner_write);
     }
@@ -90,6 +92,8 @@ TEST_F(Conf, FullProxyFileShowsTheDefaults) {
   EXPECT_EQ(full->control_socket, smallest->control_socket);
   EXPECT_EQ(full->gate_socket, smallest->gate_socket);
   EXPECT_EQ(full->trusted_proxies, smallest->trusted_proxies);
+  EXPECT_EQ(full->client_address_field, smallest->client_address_field);
+  EXPECT_EQ(full->protection, smallest->protection);
 }
 
 // Which settings a file names, also as comments.
@@ -107,14 +111,46 @@ std::set<std::string> settings_in(const fs::path& path) {
 // Also the settings whose default is their absence stand in it, as comments.
 TEST_F(Conf, FullProxyFileNamesEverySetting) {
   const auto named = settings_in(root_ / "examples" / "proxy-full.conf");
-  for (const char* setting : {"workers",         "listeners",       "include",       "access_log",
-                              "control_socket",  "gate_socket",     "admin",         "node_file",
-                              "trusted_proxies", "limits",          "request_head",  "request_target",
-                              "request_fields",  "request_body",    "response_head", "body_rate_min",
-                              "connections",     "timeouts",        "keep_alive",    "body_idle",
-                              "write_idle",      "connect",         "handover",      "stop",
-                              "worker_hang",     "tunnel_idle",     "tunnel_drain",  "tcp",
-                              "request_headers", "response_headers"})
+  for (const char* setting : {"workers",
+                              "listeners",
+                              "include",
+                              "access_log",
+                              "control_socket",
+                              "gate_socket",
+                              "admin",
+                              "node_file",
+                              "trusted_proxies",
+                              "limits",
+                              "request_head",
+                              "request_target",
+                              "request_fields",
+                              "request_body",
+                              "response_head",
+                              "body_rate_min",
+                              "connections",
+                              "timeouts",
+                              "keep_alive",
+                              "body_idle",
+                              "write_idle",
+                              "connect",
+                              "handover",
+                              "stop",
+                              "worker_hang",
+                              "request_headers",
+                              "response_headers",
+                              "client_address_field",
+                              "connections_per_address",
+                              "allow",
+                              "deny",
+                              "rate_limit",
+                              "connection_limit",
+                              "basic_auth",
+                              "error_pages",
+                              "response_rate_min",
+                              "request",
+                              "tunnel_idle",
+                              "tunnel_drain",
+                              "tcp"})
     EXPECT_TRUE(named.count(setting)) << setting;
 }
 

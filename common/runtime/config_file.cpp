@@ -527,6 +527,30 @@ std::vector<ConfigGroup> ConfigGroup::groups(std::string_view key) {
   return groups;
 }
 
+std::vector<std::int64_t> ConfigGroup::integers(std::string_view key, std::int64_t min, std::int64_t max) {
+  const Setting* found = node_->find(key);
+  if (!found) return {};
+  std::vector<std::int64_t> values;
+  auto format = [](std::int64_t number) { return std::to_string(number); };
+  const std::string path = node_->path_of(key);
+  auto take = [&](const Setting& element, const std::string& at) {
+    auto value = integer_of(element);
+    if (!value) {
+      node_->wrong_type(element, at, "an integer, " + range_text(min, max, format), format(min));
+    } else if (*value < min || *value > max) {
+      node_->report(element, at, format(*value) + " is out of range, expected " + range_text(min, max, format));
+    } else {
+      values.push_back(*value);
+    }
+  };
+  if (!is_list(*found)) {
+    take(*found, path);
+    return values;
+  }
+  for (int i = 0; i < found->getLength(); ++i) take((*found)[i], path + "[" + std::to_string(i) + "]");
+  return values;
+}
+
 std::vector<ConfigText> ConfigGroup::texts(std::string_view key) {
   const Setting* found = node_->find(key);
   if (!found) return {};
@@ -595,8 +619,8 @@ bool ConfigGroup::require(std::string_view key) {
 void ConfigGroup::error(std::string_view key, std::string message) {
   const std::string name(key);
   const bool is_present = node_->setting->exists(name.c_str());
-  node_->report(is_present ? (*node_->setting)[name.c_str()] : *node_->setting, node_->path_of(key),
-                std::move(message));
+  node_->report(is_present ? (*node_->setting)[name.c_str()] : *node_->setting,
+                key.empty() ? node_->path : node_->path_of(key), std::move(message));
 }
 
 void ConfigGroup::error(const ConfigText& where, std::string message) {

@@ -47,6 +47,8 @@ class ConfigGroup {
   std::optional<ConfigText> text(std::string_view key);
   std::optional<bool> boolean(std::string_view key);
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t min, std::int64_t max);
+  // An array or list of integers; a single one is a list of one.
+  std::vector<std::int64_t> integers(std::string_view key, std::int64_t min, std::int64_t max);
   std::optional<Duration> duration(std::string_view key, Duration min, Duration max);
   std::optional<std::uint64_t> size(std::string_view key, std::uint64_t min, std::uint64_t max);        // bytes
   std::optional<std::size_t> choice(std::string_view key, const std::vector<std::string_view>& names);  // index
@@ -59,8 +61,9 @@ class ConfigGroup {
   std::vector<std::pair<ConfigText, ConfigText>> text_pairs(std::string_view key);
   bool is_text_list(std::string_view key);  // "servers": strings, or groups?
 
-  bool require(std::string_view key);                     // reports a missing key; false when missing
-  void error(std::string_view key, std::string message);  // at the key's line, or the group's when it is absent
+  bool require(std::string_view key);  // reports a missing key; false when missing
+  void error(std::string_view key,
+             std::string message);  // at the key's line, or the group's when it is absent or empty
   void error(const ConfigText& where, std::string message);
   void finish();  // call last: reports every key of this group that was never asked for
   std::string path_relative_to_file(std::string_view path) const;  // relative paths are relative to their file

@@ -107,18 +107,24 @@ void append_via(Buffer& out, std::uint8_t minor_version, std::string_view node, 
   append_field(out, minor_version == 0 ? "Via: 1.0 " : "Via: 1.1 ", node);
 }
 
+// The lists of hops get the one before us, whoever the client behind it is.
+std::string_view peer_of(const ExchangeFacts& facts) {
+  return facts.peer_address.empty() ? facts.client_address : facts.peer_address;
+}
+
 // RFC 7239 section 4: what is no token stands in quotes; an IPv6 address in brackets as well.
 void append_forwarded(Buffer& out, const RequestHead& head, const char* buffer, const ExchangeFacts& facts,
                       std::string_view host) {
   out.append("Forwarded: ");
   if (facts.client_is_trusted) append_list_so_far(out, head.fields, buffer, FieldName::forwarded);
-  if (facts.client_address.find(':') != std::string_view::npos) {
+  const std::string_view peer = peer_of(facts);
+  if (peer.find(':') != std::string_view::npos) {
     out.append("for=\"[");
-    out.append(facts.client_address);
+    out.append(peer);
     out.append("]\"");
   } else {
     out.append("for=");
-    out.append(facts.client_address);
+    out.append(peer);
   }
   if (!host.empty()) {
     const bool needs_quotes = host.find(':') != std::string_view::npos;
@@ -243,8 +249,12 @@ void request_for_upstream(Buffer& out, const RequestHead& head, const char* buff
   out.reserve(out.size() + head.size + 512);
   out.append(head.method_name.in(buffer));
   out.append(' ');
-  out.append(facts.path);
-  out.append(facts.query);
+  if (facts.target.empty()) {
+    out.append(facts.path);
+    out.append(facts.query);
+  } else {
+    out.append(facts.target);
+  }
   out.append(" HTTP/1.1\r\n");
   if (rules.empty() || !rules.removes("host")) {
     append_field(out, "Host: ", host.empty() ? facts.upstream_address : host);
@@ -282,7 +292,7 @@ void request_for_upstream(Buffer& out, const RequestHead& head, const char* buff
   };
   append_own("X-Forwarded-For: ", [&] {
     if (facts.client_is_trusted) append_list_so_far(out, fields, buffer, FieldName::x_forwarded_for);
-    out.append(facts.client_address);
+    out.append(peer_of(facts));
   });
   append_own("X-Forwarded-Proto: ",
              [&] { out.append(believed(head, buffer, FieldName::x_forwarded_proto, facts, facts.scheme)); });

@@ -55,7 +55,7 @@ bool max_forwards_exhausted(const RequestHead& head, const char* buffer);
 std::string_view requested_upgrade(const RequestHead& head, const char* buffer,
                                    std::span<const std::string> allowed);
 
-// `facts.path` and `facts.query` are the target that is sent.
+// `facts.target` is the target that is sent, `facts.path` and `facts.query` where that is empty.
 void request_for_upstream(Buffer& out, const RequestHead& head, const char* buffer, const ExchangeFacts& facts,
                           const HeaderRules& rules);
 

@@ -35,6 +35,28 @@ std::string_view value_of(Variable variable, const ExchangeFacts& facts) {
       return facts.upstream;
     case Variable::upstream_address:
       return facts.upstream_address;
+    case Variable::peer_address:
+      return facts.peer_address.empty() ? facts.client_address : facts.peer_address;
+    case Variable::server_port:
+      return facts.server_port;
+    case Variable::http_version:
+      return facts.http_version;
+    case Variable::user:
+      return facts.user;
+    case Variable::tls_version:
+      return facts.tls_version;
+    case Variable::tls_cipher:
+      return facts.tls_cipher;
+    case Variable::sni:
+      return facts.sni;
+    case Variable::tls_client_subject:
+      return facts.tls_client_subject;
+    case Variable::tls_client_issuer:
+      return facts.tls_client_issuer;
+    case Variable::tls_client_serial:
+      return facts.tls_client_serial;
+    case Variable::tls_client_fingerprint:
+      return facts.tls_client_fingerprint;
   }
   return {};
 }
@@ -93,6 +115,28 @@ const char* to_string(Variable variable) {
       return "upstream";
     case Variable::upstream_address:
       return "upstream_address";
+    case Variable::peer_address:
+      return "peer_address";
+    case Variable::server_port:
+      return "server_port";
+    case Variable::http_version:
+      return "http_version";
+    case Variable::user:
+      return "user";
+    case Variable::tls_version:
+      return "tls_version";
+    case Variable::tls_cipher:
+      return "tls_cipher";
+    case Variable::sni:
+      return "sni";
+    case Variable::tls_client_subject:
+      return "tls_client_subject";
+    case Variable::tls_client_issuer:
+      return "tls_client_issuer";
+    case Variable::tls_client_serial:
+      return "tls_client_serial";
+    case Variable::tls_client_fingerprint:
+      return "tls_client_fingerprint";
   }
   return "unknown";
 }
@@ -112,11 +156,13 @@ std::string to_string(const TemplateError& error) {
       return "a \"$\" that starts no ${variable}: write \"$$\" for a dollar sign";
     case TemplateError::Kind::bad_character:
       return "a field's value cannot hold line ends or other control characters";
+    case TemplateError::Kind::no_captures:
+      return "${1} to ${9} are the groups of a route's regular expression: only its redirect and rewrite know them";
   }
   return "unknown";
 }
 
-Expected<Template, TemplateError> Template::compile(std::string_view text) {
+Expected<Template, TemplateError> Template::compile(std::string_view text, Captures captures) {
   if (std::any_of(text.begin(), text.end(), is_control)) {
     return Unexpected{TemplateError{TemplateError::Kind::bad_character, {}, {}}};
   }
@@ -138,6 +184,13 @@ Expected<Template, TemplateError> Template::compile(std::string_view text) {
       return Unexpected{TemplateError{TemplateError::Kind::unclosed_brace, {}, {}}};
     }
     std::string_view name = text.substr(2, close - 2);
+    if (name.size() == 1 && name[0] >= '1' && name[0] <= '9') {
+      if (captures == Captures::refused) return Unexpected{TemplateError{TemplateError::Kind::no_captures, {}, {}}};
+      part.capture = static_cast<std::uint8_t>(name[0] - '0');
+      result.parts_.push_back(std::exchange(part, {}));
+      text.remove_prefix(close + 1);
+      continue;
+    }
     std::size_t variable = 0;
     while (variable < kVariables && name != to_string(static_cast<Variable>(variable))) ++variable;
     if (variable == kVariables) {
@@ -157,7 +210,14 @@ void Template::expand(const ExchangeFacts& facts, Buffer& out) const {
   for (const Part& part : parts_) {
     out.append(part.text);
     if (part.has_variable) out.append(value_of(part.variable, facts));
+    if (part.capture != 0 && part.capture < facts.captures.size()) out.append(facts.captures[part.capture]);
   }
+}
+
+std::size_t Template::highest_capture() const {
+  std::size_t highest = 0;
+  for (const Part& part : parts_) highest = std::max<std::size_t>(highest, part.capture);
+  return highest;
 }
 
 bool HeaderRules::may_be_changed(std::string_view name) {

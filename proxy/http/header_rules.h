@@ -28,12 +28,23 @@ enum class Variable : std::uint8_t {
   request_id,
   upstream,
   upstream_address,
+  peer_address,
+  server_port,
+  http_version,
+  user,
+  tls_version,
+  tls_cipher,
+  sni,
+  tls_client_subject,
+  tls_client_issuer,
+  tls_client_serial,
+  tls_client_fingerprint,
 };
-inline constexpr std::size_t kVariables = static_cast<std::size_t>(Variable::upstream_address) + 1;
+inline constexpr std::size_t kVariables = static_cast<std::size_t>(Variable::tls_client_fingerprint) + 1;
 const char* to_string(Variable variable);  // "client_address"
 
 struct TemplateError {
-  enum class Kind : std::uint8_t { unknown_variable, unclosed_brace, lonely_dollar, bad_character };
+  enum class Kind : std::uint8_t { unknown_variable, unclosed_brace, lonely_dollar, bad_character, no_captures };
   Kind kind{};
   std::string variable;  // the name that nobody knows
   std::string nearest;   // a known name that resembles it, or empty
@@ -42,7 +53,10 @@ std::string to_string(const TemplateError& error);  // one line for the operator
 
 class Template {
  public:
-  static Expected<Template, TemplateError> compile(std::string_view text);
+  // ${1} to ${9}: what the groups of a route's regular expression took. Only where there can be one.
+  enum class Captures : std::uint8_t { refused, allowed };
+  static Expected<Template, TemplateError> compile(std::string_view text, Captures captures = Captures::refused);
+  std::size_t highest_capture() const;  // 0: none
   void expand(const ExchangeFacts& facts, Buffer& out) const;
 
  private:
@@ -50,6 +64,7 @@ class Template {
     std::string text;  // copied first
     bool has_variable = false;
     Variable variable{};
+    std::uint8_t capture = 0;  // 1 to 9
   };
   std::vector<Part> parts_;
 };

@@ -193,7 +193,9 @@ void error_page(Buffer& out, int status, const PageContext& context) {
     out.append(context.allow);
     out.append("\r\n");
   }
-  out.append("Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: ");
+  out.append("Content-Type: text/html; charset=utf-8\r\n");
+  if (status >= 400) out.append("Cache-Control: no-store\r\n");  // how long a redirect holds, its status says
+  out.append("Content-Length: ");
   out.append_number(page.size());
   out.append("\r\n\r\n");
   if (!context.is_head) out.append(page.view());

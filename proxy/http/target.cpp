@@ -91,6 +91,10 @@ Expected<Target, TargetError> canonical_target(const RequestHead& head, const ch
   std::string_view sent = head.path_and_query.in(buffer);
   if (head.form == TargetForm::asterisk) return Target{sent, {}};
   if (sent.empty()) return Target{head.method == Method::options ? "*" : "/", {}};  // RFC 9112 section 3.2.4
+  return canonical_path(sent, scratch);
+}
+
+Expected<Target, TargetError> canonical_path(std::string_view sent, Buffer& scratch) {
   std::string_view path = sent.substr(0, sent.find('?'));
   std::string_view query = sent.substr(path.size());
   if (path.empty()) return Target{"/", query};

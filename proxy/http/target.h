@@ -24,6 +24,9 @@ struct Target {
   std::string_view query;  // with its '?', or empty
 };
 
+// The same for a path that begins with '/', with or without a query behind it. Views into it, or into `scratch`.
+Expected<Target, TargetError> canonical_path(std::string_view path_and_query, Buffer& scratch);
+
 // Views into `buffer` when the path is canonical as it was sent (nearly always), else into `scratch`, which is
 // overwritten.
 Expected<Target, TargetError> canonical_target(const RequestHead& head, const char* buffer, Buffer& scratch);

@@ -10,6 +10,8 @@ const char* to_string(Refusal refusal) {
       return "no_site";
     case Refusal::no_route:
       return "no_route";
+    case Refusal::pattern_given_up:
+      return "pattern_given_up";
     case Refusal::method:
       return "method";
     case Refusal::body_too_large:
@@ -35,6 +37,7 @@ const char* to_string(Refusal refusal) {
 int status_for(Refusal refusal) {
   switch (refusal) {
     case Refusal::bad_target:
+    case Refusal::pattern_given_up:
       return 400;
     case Refusal::no_site:
     case Refusal::no_route:

@@ -10,6 +10,7 @@ enum class Refusal : std::uint8_t {
   bad_target,        // 400, its path has no canonical form (counted by reason as well)
   no_site,           // 404, nobody serves this host
   no_route,          // 404, the site has nothing at this path
+  pattern_given_up,  // 400, a regular expression takes too long for this path or these fields
   method,            // 405, CONNECT, TRACE, or none of the methods that the routes of this path take
   body_too_large,    // 413, its Content-Length says so
   address_denied,    // 403, the access lists do not let this client in

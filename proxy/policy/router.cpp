@@ -1,7 +1,5 @@
 #include "proxy/policy/router.h"
 
-#include <algorithm>
-
 #include "common/base/assert.h"
 
 namespace vipair::policy {
@@ -24,26 +22,36 @@ bool Router::add_host(std::size_t site, std::string_view pattern) {
   return wildcards_.emplace(suffix, site).second;
 }
 
-std::optional<std::size_t> Router::add_prefix(std::size_t site, std::string_view path) {
-  VIPAIR_ASSERT(site < sites_.size() && path.substr(0, 1) == "/", "an absolute path for a site that was added");
-  Site& target = sites_[site];
-  if (!target.prefixes.emplace(path, target.routes).second) return {};
-  target.longest_prefix = std::max(target.longest_prefix, path.size());
-  return target.routes++;
+std::size_t Router::add_path(Site& site, Index& index, std::string_view path) {
+  VIPAIR_ASSERT(path.substr(0, 1) == "/", "an absolute path");
+  const std::size_t route = site.next.size();
+  site.next.push_back(kNone);
+  const auto [first, is_new] = index.emplace(path, route);
+  if (!is_new) {
+    std::size_t last = first->second;
+    while (site.next[last] != kNone) last = site.next[last];
+    site.next[last] = route;
+  }
+  return route;
 }
 
-std::optional<std::size_t> Router::add_exact(std::size_t site, std::string_view path) {
-  VIPAIR_ASSERT(site < sites_.size() && path.substr(0, 1) == "/", "an absolute path for a site that was added");
-  Site& target = sites_[site];
-  if (!target.exact.emplace(path, target.routes).second) return {};
-  return target.routes++;
+std::size_t Router::add_prefix(std::size_t site, std::string_view path) {
+  VIPAIR_ASSERT(site < sites_.size(), "a site that was added");
+  sites_[site].longest_prefix = std::max(sites_[site].longest_prefix, path.size());
+  return add_path(sites_[site], sites_[site].prefixes, path);
 }
 
-Router::Match Router::match(std::string_view host, std::string_view path) const {
-  Match match;
-  match.site = find_site(host);
-  if (match.site) match.route = find_route(sites_[*match.site], path == "*" ? "/" : path);
-  return match;
+std::size_t Router::add_exact(std::size_t site, std::string_view path) {
+  VIPAIR_ASSERT(site < sites_.size(), "a site that was added");
+  return add_path(sites_[site], sites_[site].exact, path);
+}
+
+std::size_t Router::add_pattern(std::size_t site) {
+  VIPAIR_ASSERT(site < sites_.size(), "a site that was added");
+  Site& target = sites_[site];
+  target.patterns.push_back(target.next.size());
+  target.next.push_back(kNone);
+  return target.patterns.back();
 }
 
 std::optional<std::size_t> Router::find_site(std::string_view host) const {
@@ -58,21 +66,6 @@ std::optional<std::size_t> Router::find_site(std::string_view host) const {
     }
   }
   return default_site_;
-}
-
-std::optional<std::size_t> Router::find_route(const Site& site, std::string_view path) {
-  if (!site.exact.empty()) {
-    if (auto found = site.exact.find(path); found != site.exact.end()) return found->second;
-  }
-  if (site.longest_prefix == 0 || path.empty()) return {};
-  // A prefix ends where a segment of the path ends ("/app") or just behind its slash ("/app/").
-  std::size_t size = std::min(path.size(), site.longest_prefix);
-  for (; size > 0; --size) {
-    bool is_border = size == path.size() || path[size] == '/' || path[size - 1] == '/';
-    if (!is_border) continue;
-    if (auto found = site.prefixes.find(path.substr(0, size)); found != site.prefixes.end()) return found->second;
-  }
-  return {};
 }
 
 }  // namespace vipair::policy

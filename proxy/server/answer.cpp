@@ -23,6 +23,14 @@ const http::HeaderRules& rules_of(const Request& request) {
   return request.local->snapshot->response_headers;
 }
 
+// nullptr: there is none for this status.
+const ErrorPage* page_of_the_operator(const Request& request, int status) {
+  if (request.site != nullptr) {
+    if (const ErrorPage* page = find_error_page(request.site->config->error_pages, status)) return page;
+  }
+  return find_error_page(request.local->snapshot->config.error_pages, status);
+}
+
 }  // namespace
 
 void answer(WorkerContext& worker, const ClientInfo& client, Request& request, const OwnAnswer& answer) {
@@ -39,7 +47,17 @@ void answer(WorkerContext& worker, const ClientInfo& client, Request& request, c
   page.request_id = request.id;
   if (!answer.allow.empty()) page.allow = answer.allow;
   exchange.client_head.clear();
-  if (!answer.content_type.empty()) {
+  const ErrorPage* const own_page =
+      answer.content_type.empty() ? page_of_the_operator(request, answer.status) : nullptr;
+  if (own_page != nullptr) {
+    request.answer_fields.append("Cache-Control: no-store\r\n");
+    if (answer.status == 405) {
+      request.answer_fields.append("Allow: ");
+      request.answer_fields.append(page.allow);
+      request.answer_fields.append("\r\n");
+    }
+    http::fixed_answer(exchange.client_head, answer.status, page, own_page->content_type, own_page->content);
+  } else if (!answer.content_type.empty()) {
     http::fixed_answer(exchange.client_head, answer.status, page, answer.content_type, answer.body);
   } else if (answer.status == 200) {
     http::options_answer(exchange.client_head, page);

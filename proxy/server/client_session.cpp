@@ -74,6 +74,10 @@ Task ClientSession::run() {
       const bool is_late = co_await waiter_.activity(request_->deadline);
       if (is_late && !(read_head() && request_->state != State::reading_head)) on_head_timeout();
     }
+    while (request_->state == State::checking_password) {
+      const bool is_late = co_await waiter_.activity(request_->deadline);
+      if (is_late || request_->password_check->is_right) settle(admit_checked(worker_, info_, *request_));
+    }
     int steps = 0;
     while (request_->state == State::needs_upstream) {
       connect();
@@ -91,7 +95,7 @@ Task ClientSession::run() {
         const bool is_late = co_await waiter_.activity(exchange_deadline());
         if (!is_late) continue;
         step();  // what has arrived is not late, even if this process stood still meanwhile
-        if (request_->state == State::exchanging) request_->exchange.on_deadline(now());
+        if (request_->state == State::exchanging) on_exchange_deadline();
       }
     }
     if (request_->state == State::answering) {
@@ -197,7 +201,7 @@ void ClientSession::parse_head() {
     case http::ParseStatus::complete:
       request_->head_bytes = exchange.head_in.data();
       exchange.head_in.consume(exchange.request.size);
-      route_request();
+      settle(admit(worker_, info_, waiter_, *request_));
       return;
   }
 }
@@ -210,12 +214,9 @@ void ClientSession::on_head_timeout() {
   }
 }
 
-void ClientSession::route_request() {
-  if (const std::optional<OwnAnswer> own = admit(worker_, info_, *request_)) {
-    answer(*own);
-  } else {
-    request_->state = State::needs_upstream;
-  }
+void ClientSession::settle(const std::optional<OwnAnswer>& own) {
+  if (own) return answer(*own);
+  request_->state = request_->password_check != nullptr ? State::checking_password : State::needs_upstream;
 }
 
 // ---- the upstream ----------------------------------------------------------------------------
@@ -292,7 +293,7 @@ void ClientSession::begin_sending() {
   policy::append_proxy_header(exchange.upstream_head, upstream.send_proxy_protocol, {info_.address, info_.local});
   http::request_for_upstream(exchange.upstream_head, exchange.request, request.head_bytes, facts(),
                              request.route->request_headers);
-  exchange.begin_sending(config().timeouts, upstream.response_head_timeout, config().limits.body_rate_min,
+  exchange.begin_sending(config().timeouts, upstream.response_head_timeout, config().limits,
                          request.local->snapshot->response_limits, now());
   request.server->slot().requests.add();
   request.sent = now();
@@ -323,6 +324,22 @@ bool ClientSession::step() {
       return true;
   }
   return false;
+}
+
+// timeouts.request, counted from the first byte.
+TimePoint ClientSession::request_end() const {
+  const Duration whole = config().timeouts.request;
+  return whole == Duration::max() ? TimePoint::max() : request_->started + whole;
+}
+
+TimePoint ClientSession::exchange_deadline() { return std::min(request_->exchange.deadline(now()), request_end()); }
+
+void ClientSession::on_exchange_deadline() {
+  Exchange& exchange = request_->exchange;
+  exchange.on_deadline(now());
+  if (now() < request_end()) return;
+  const Side side = exchange.request_was_received() ? Side::upstream : Side::client;
+  exchange.fail(side, side == Side::client ? Stage::request_body : Stage::response_body, Cause::timed_out);
 }
 
 void ClientSession::on_interim_response() {

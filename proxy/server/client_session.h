@@ -46,7 +46,7 @@ class ClientSession final : public Session {
   bool read_head();  // false: nothing to do until something happens
   void parse_head();
   void on_head_timeout();
-  void route_request();
+  void settle(const std::optional<OwnAnswer>& own);  // what admission says
 
   // the upstream
   void connect();
@@ -54,6 +54,9 @@ class ClientSession final : public Session {
   void begin_sending();
   bool step();  // false: nothing to do until something happens
   void on_response_head();
+  TimePoint request_end() const;
+  TimePoint exchange_deadline();
+  void on_exchange_deadline();
   void on_interim_response();
   void on_switch();
   TimePoint exchange_deadline();

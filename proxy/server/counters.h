@@ -49,9 +49,10 @@ inline constexpr std::size_t kCauses = static_cast<std::size_t>(policy::Cause::i
 
 struct AcceptCounters {
   Counter accepted;
-  Counter failed;        // connections that died before we took them, and the like
-  Counter out_of_files;  // EMFILE, ENFILE, ENOBUFS, ENOMEM: accepting pauses, the kernel keeps the queue
-  Counter at_limit;      // pauses because of limits.connections
+  Counter failed;               // connections that died before we took them, and the like
+  Counter out_of_files;         // EMFILE, ENFILE, ENOBUFS, ENOMEM: accepting pauses, the kernel keeps the queue
+  Counter too_many_of_address;  // closed at once because of limits.connections_per_address
+  Counter at_limit;             // pauses because of limits.connections
 };
 
 struct TlsCounters {  // handshakes of clients

@@ -64,11 +64,10 @@ void Exchange::move_to_body_in() {
   head_in.consume(head_in.size());
 }
 
-void Exchange::begin_sending(const Timeouts& timeouts, Duration response_head_timeout, std::uint64_t body_rate_min,
+void Exchange::begin_sending(const Timeouts& timeouts, Duration response_head_timeout, const Limits& limits,
                              const http::HeadLimits& response_limits, TimePoint now) {
   timeouts_ = &timeouts;
   response_head_timeout_ = response_head_timeout;
-  body_rate_min_ = body_rate_min;
   response_limits_ = response_limits;
   failure_.reset();
   phase_ = ResponsePhase::head;
@@ -80,7 +79,8 @@ void Exchange::begin_sending(const Timeouts& timeouts, Duration response_head_ti
   head_seen_ = 0;
   interim_responses_ = 0;
   last_interim_ = now;
-  rate_is_judged_ = false;
+  sending_rate_ = {limits.body_rate_min, timeouts.body_idle};
+  taking_rate_ = {limits.response_rate_min, timeouts.write_idle};
   if (is_replayable()) head_in.rewind(body_mark_);
   upstream_in.release();
   to_upstream.clear();
@@ -306,17 +306,30 @@ Exchange::Expiry Exchange::next_expiry() const {
   return next;
 }
 
+TimePoint Exchange::Rate::judge_at(bool waits_for_client, std::uint64_t bytes_so_far, TimePoint now) {
+  const bool was_judged = std::exchange(is_judged, waits_for_client && bytes_per_second_min > 0);
+  if (!is_judged) return TimePoint::max();
+  if (!was_judged) {
+    since = now;
+    bytes = bytes_so_far;
+  }
+  return since + window;
+}
+
+bool Exchange::Rate::is_too_slow(std::uint64_t bytes_so_far, TimePoint now) {
+  if (!is_judged || now < since + window) return false;
+  const auto seconds = std::chrono::duration<double>(now - since).count();
+  const auto moved = static_cast<double>(bytes_so_far - bytes);
+  since = now;
+  bytes = bytes_so_far;
+  return moved < static_cast<double>(bytes_per_second_min) * seconds;
+}
+
 TimePoint Exchange::deadline(TimePoint now) {
   if (is_tunnel()) return tunnel_.deadline();
-  const TimePoint next = next_expiry().at;
-  // A rate is judged only over time that was all the client's.
-  const bool was_judged = std::exchange(rate_is_judged_, waits_for_body());
-  if (!rate_is_judged_) return next;
-  if (!was_judged) {
-    rate_since_ = now;
-    rate_bytes_ = request_body.payload_bytes();
-  }
-  return std::min(next, rate_since_ + timeouts_->body_idle);
+  const bool waits_for_taker = phase_ == ResponsePhase::body && response_body.waits_for_sink();
+  return std::min({next_expiry().at, sending_rate_.judge_at(waits_for_body(), request_body.payload_bytes(), now),
+                   taking_rate_.judge_at(waits_for_taker, response_body.sent_bytes(), now)});
 }
 
 void Exchange::on_deadline(TimePoint now) {
@@ -326,14 +339,12 @@ void Exchange::on_deadline(TimePoint now) {
   }
   const Expiry expired = next_expiry();
   if (expired.at <= now) return fail(expired.side, expired.stage, Cause::timed_out);
-  if (!rate_is_judged_ || now < rate_since_ + timeouts_->body_idle) return;
-  const auto seconds = std::chrono::duration<double>(now - rate_since_).count();
-  const auto received = static_cast<double>(request_body.payload_bytes() - rate_bytes_);
-  if (received < static_cast<double>(body_rate_min_) * seconds) {
-    return fail(Side::client, Stage::request_body, Cause::timed_out);
+  if (sending_rate_.is_too_slow(request_body.payload_bytes(), now)) {
+    fail(Side::client, Stage::request_body, Cause::timed_out);
   }
-  rate_since_ = now;
-  rate_bytes_ = request_body.payload_bytes();
+  if (taking_rate_.is_too_slow(response_body.sent_bytes(), now)) {
+    fail(Side::client, Stage::response_body, Cause::timed_out);
+  }
 }
 
 void Exchange::finish() {

@@ -52,7 +52,7 @@ class Exchange {
   void begin_request(http::BodyFraming framing, std::uint64_t body_max, bool expects_continue);
   // An upstream is connected and upstream_head is filled. May be called again for a second upstream while
   // is_replayable(), which a request is whose body has arrived whole.
-  void begin_sending(const Timeouts& timeouts, Duration response_head_timeout, std::uint64_t body_rate_min,
+  void begin_sending(const Timeouts& timeouts, Duration response_head_timeout, const Limits& limits,
                      const http::HeadLimits& response_limits, TimePoint now);
   // After step() said interim_response or response_head, once client_head is filled. The response's slices are void
   // afterwards.
@@ -123,7 +123,6 @@ class Exchange {
 
   const Timeouts* timeouts_ = nullptr;
   Duration response_head_timeout_{};
-  std::uint64_t body_rate_min_ = 0;
   http::HeadLimits response_limits_;
   http::BodyFraming framing_;
   InputBuffer* body_source_ = nullptr;
@@ -143,9 +142,18 @@ class Exchange {
   std::size_t head_seen_ = 0;  // bytes of upstream_in that held no whole head
   int interim_responses_ = 0;
   TimePoint last_interim_{};
-  bool rate_is_judged_ = false;
-  TimePoint rate_since_{};
-  std::uint64_t rate_bytes_ = 0;
+  // How fast a client sends its body and takes the response's, over time in which nobody else was waited for.
+  struct Rate {
+    std::uint64_t bytes_per_second_min = 0;
+    Duration window{};
+    bool is_judged = false;
+    TimePoint since{};
+    std::uint64_t bytes = 0;  // at that moment
+
+    TimePoint judge_at(bool waits_for_client, std::uint64_t bytes_so_far, TimePoint now);
+    bool is_too_slow(std::uint64_t bytes_so_far, TimePoint now);
+  };
+  Rate sending_rate_, taking_rate_;
   Tunnel tunnel_;
   std::uint64_t payload_before_tunnel_ = 0;  // of the request's body
 };

@@ -9,7 +9,7 @@ LogEntry entry_of(const WorkerContext& worker, const ClientInfo& info, const Req
   LogEntry entry;
   entry.time = worker.wall_time();
   entry.duration = worker.scheduler.now() - request.started;
-  entry.client = info.address;
+  entry.client = request.client_text.empty() ? info.address : IpEndpoint{request.client, 0};
   entry.status = static_cast<std::uint16_t>(request.status != 0 ? request.status : 499);
   entry.request_id = request.id;
   entry.upstream_time = request.upstream_time;
@@ -18,6 +18,7 @@ LogEntry entry_of(const WorkerContext& worker, const ClientInfo& info, const Req
     entry.upstream = request.server->server().upstream;
     entry.upstream_address = request.server->server().text;
   }
+  if (info.tls != nullptr) entry.tls = info.tls->version;
   if (const char* bytes = request.head_bytes; bytes != nullptr) {
     const http::RequestHead& head = exchange.request;
     entry.protocol = info.http_version == 2    ? http::LogProtocol::http_2

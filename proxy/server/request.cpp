@@ -8,6 +8,13 @@ void Request::reset() {
   head_seen = 0;
   head_bytes = nullptr;
   target = {};
+  client_text.clear();
+  user.clear();
+  allow.clear();
+  rewritten.clear();
+  for (auto& hold : running_holds) hold.release();
+  if (password_check != nullptr) password_check->waiter = nullptr;
+  password_check.reset();
   answer_fields.clear();
   id = {};
   local = nullptr;
@@ -29,10 +36,32 @@ void Request::reset() {
 http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client) {
   http::ExchangeFacts facts;
   facts.client_address = client.address_text;
-  facts.client_port = client.port_text;
+  if (request.client_text.empty()) {
+    facts.client_port = client.port_text;
+  } else {
+    facts.peer_address = facts.client_address;
+    facts.client_address = request.client_text;
+  }
+  facts.server_port = client.listening_port_text;
+  facts.http_version = client.http_version == 2 ? "2.0" : "1.1";
+  facts.user = request.user;
+  if (client.tls != nullptr) {
+    facts.tls_version = client.tls->version;
+    facts.tls_cipher = client.tls->cipher;
+    facts.sni = client.tls->server_name;
+  }
+  facts.target = request.rewritten.view();
   facts.scheme = client.is_tls ? "https" : "http";
-  if (client.tls != nullptr) facts.client_certificate = client.tls->client.field;
+  if (client.tls != nullptr && client.tls->client != nullptr) {
+    const ClientCertificate& certificate = *client.tls->client;
+    facts.client_certificate = certificate.field;
+    facts.tls_client_subject = certificate.subject;
+    facts.tls_client_issuer = certificate.issuer;
+    facts.tls_client_serial = certificate.serial;
+    facts.tls_client_fingerprint = certificate.fingerprint;
+  }
   if (request.head_bytes != nullptr) {
+    if (request.exchange.request.minor_version == 0) facts.http_version = "1.0";
     facts.host = request.exchange.request.host.host();
     facts.method = request.exchange.request.method_name.in(request.head_bytes);
   }
@@ -45,6 +74,7 @@ http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client) {
     facts.upstream = request.server->server().upstream;
     facts.upstream_address = request.server->server().text;
   }
+  if (request.route != nullptr && request.route->pattern) facts.captures = request.captures;
   facts.client_is_trusted = request.client_is_trusted;
   return facts;
 }

@@ -5,22 +5,40 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "proxy/http/buffer.h"
 #include "proxy/http/exchange_facts.h"
 #include "proxy/http/target.h"
+#include "proxy/policy/refusal.h"
+#include "proxy/regex.h"
 #include "proxy/server/client_info.h"
 #include "proxy/server/exchange.h"
+#include "proxy/server/guard.h"
 #include "proxy/server/request_id.h"
 #include "proxy/server/snapshot.h"
 #include "proxy/server/upstream_pool.h"
 
 namespace vipair::proxy {
 
+// Shared with the one who checks; `waiter` is cleared when nobody waits any more. Only touched by the worker.
+struct PasswordCheck {
+  Waiter* waiter = nullptr;
+  std::optional<bool> is_right;
+};
+
 struct Request {
-  enum class State : std::uint8_t { reading_head, needs_upstream, connecting, exchanging, answering, done };
+  enum class State : std::uint8_t {
+    reading_head,
+    checking_password,
+    needs_upstream,
+    connecting,
+    exchanging,
+    answering,
+    done
+  };
 
   explicit Request(BufferPool& buffers) : exchange(buffers) {}
 
@@ -34,7 +52,16 @@ struct Request {
   const char* head_bytes = nullptr;  // what the request's slices refer to; nullptr: no head could be read
   http::Buffer path_scratch;
   http::Target target;
-  http::Buffer answer_fields;  // ready-made lines for an answer of our own
+  IpAddress client;            // for limits, lists and logs: behind trusted proxies not the peer
+  std::string client_text;     // empty: the peer's
+  std::string user;            // whose password is right, or is being checked
+  policy::Refusal unrouted{};  // why there is no route
+  std::string allow;           // methods of the routes that took none of this one's
+  Regex::Captures captures{};  // of the route's pattern
+  http::Buffer rewritten;      // the target for the upstream, when it is not the client's; else empty
+  RunningHolds running_holds;
+  std::shared_ptr<PasswordCheck> password_check;  // while it runs
+  http::Buffer answer_fields;                     // ready-made lines for an answer of our own
   RequestId id_bytes;
   std::string_view id;
 

@@ -10,6 +10,7 @@
 #include "common/runtime/daemon.h"
 #include "common/runtime/log.h"
 #include "common/runtime/metrics.h"
+#include "proxy/config_files.h"
 
 namespace vipair::proxy {
 
@@ -59,6 +60,7 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFil
     Worker::Settings settings;
     settings.index = index;
     settings.access_log = &access_log_;
+    settings.passwords = &passwords_;
     workers_.push_back(std::make_unique<Worker>(
         settings, snapshot_, [this] { boost::asio::post(io_, [this] { on_worker_finished(); }); }));
   }
@@ -67,6 +69,7 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFil
 ProxyServer::~ProxyServer() {
   // Threads end before what they use goes.
   stop_gate();
+  passwords_.stop();
   workers_.clear();
 }
 
@@ -225,16 +228,18 @@ void ProxyServer::on_files_changed(const std::vector<std::string>& paths) {
   if (phase_ != Phase::serving) return;
   std::string names;
   for (const std::string& path : paths) names += (names.empty() ? "" : ", ") + path;
-  auto files = load_files(snapshot_->config, *tickets_, snapshot_.get());
-  if (!files) {
+  auto refuse = [this](ConfigErrors errors) {
     ++reloads_refused_;
-    for (const ConfigError& error : files.error()) {
+    for (const ConfigError& error : errors) {
       log::error("changed and refused, what it was before is used on: " + error.to_string());
     }
-    last_reload_ = ReloadResult{wall_now(), std::move(files).error()};
-    return;
-  }
-  snapshot_ = make_snapshot(snapshot_->config, workers_.size(), snapshot_.get(), std::move(files).value());
+    last_reload_ = ReloadResult{wall_now(), std::move(errors)};
+  };
+  auto files = load_files(snapshot_->config, *tickets_, snapshot_.get());
+  if (!files) return refuse(std::move(files).error());
+  auto config = with_files_read_again(snapshot_->config);
+  if (!config) return refuse(std::move(config).error());
+  snapshot_ = make_snapshot(std::move(config).value(), workers_.size(), snapshot_.get(), std::move(files).value());
   switch_to_snapshot();
   ++reloads_;
   last_reload_ = ReloadResult{wall_now(), {}};

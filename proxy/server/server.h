@@ -27,6 +27,7 @@
 #include "proxy/config.h"
 #include "proxy/server/access_log.h"
 #include "proxy/server/gate_client.h"
+#include "proxy/server/password_checker.h"
 #include "proxy/server/snapshot.h"
 #include "proxy/server/status.h"
 #include "proxy/server/worker.h"
@@ -94,6 +95,7 @@ class ProxyServer {
   std::function<void()> on_stopped_;
   const std::unique_ptr<TicketKeys> tickets_;  // the snapshots' TLS contexts use it
   std::shared_ptr<const Snapshot> snapshot_;
+  PasswordChecker passwords_;
   AccessLogWriter access_log_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<WorkerWatch> watches_;            // as workers_

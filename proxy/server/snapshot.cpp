@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <random>
 
 #include "common/base/assert.h"
 #include "proxy/server/pipe_pool.h"
@@ -10,10 +11,12 @@ namespace vipair::proxy {
 
 namespace {
 
+using http::Template;
+
 constexpr std::string_view kHsts = "Strict-Transport-Security";
 
-http::Template compiled(const std::string& value) {
-  auto result = http::Template::compile(value);
+Template compiled(const std::string& value, Template::Captures captures = Template::Captures::refused) {
+  auto result = Template::compile(value, captures);
   VIPAIR_ASSERT(result.has_value(), "values of header rules are checked when the configuration is loaded");
   return std::move(result).value();
 }
@@ -26,6 +29,42 @@ http::HeaderRules compiled(const HeaderRules& rules, const std::string& hsts = "
   for (const HeaderRule& rule : rules.add) result.add(rule.name, compiled(rule.value));
   if (!hsts.empty() && !result.removes(kHsts)) result.set_over_https(kHsts, compiled(hsts));
   return result;
+}
+
+Snapshot::Route compiled(const proxy::Route& route, const std::string& hsts, const std::string& name) {
+  Snapshot::Route result;
+  result.config = &route;
+  result.request_headers = compiled(route.request_headers);
+  result.response_headers = compiled(route.response_headers, hsts);
+  if (route.match == PathMatch::regex) {
+    auto pattern = Regex::compile(route.path);
+    VIPAIR_ASSERT(pattern.has_value(), "patterns are checked when the configuration is loaded");
+    result.pattern = std::move(pattern).value();
+  }
+  if (route.is_conditional()) result.conditions = std::make_unique<const Conditions>(route);
+  if (route.redirect) result.redirect = compiled(route.redirect->to, Template::Captures::allowed);
+  if (route.rewrite && route.match != PathMatch::prefix) {
+    result.rewrite = compiled(*route.rewrite, Template::Captures::allowed);
+  }
+  result.guard = Guard::make(route.protection, name);
+  return result;
+}
+
+std::size_t add_path(policy::Router& router, std::size_t site, const proxy::Route& route) {
+  switch (route.match) {
+    case PathMatch::exact:
+      return router.add_exact(site, route.path);
+    case PathMatch::regex:
+      return router.add_pattern(site);
+    case PathMatch::prefix:
+      break;
+  }
+  return router.add_prefix(site, route.path);
+}
+
+std::shared_ptr<LimitTables> make_limit_tables() {
+  std::random_device random;
+  return std::make_shared<LimitTables>(std::uint64_t{random()} << 32 | random());
 }
 
 // Site and upstream together name an upstream, and an endpoint a server in it.
@@ -140,6 +179,10 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
   };
 
   snapshot->response_headers = compiled(from.response_headers);
+  snapshot->guard = Guard::make(from.protection, "");
+  snapshot->guards = {snapshot->guard.get(), nullptr, nullptr};
+  bool has_limits =
+      from.limits.connections_per_address > 0 || (snapshot->guard != nullptr && snapshot->guard->has_limits());
   snapshot->sites.reserve(from.sites.size());
   for (const proxy::Site& site : from.sites) {
     const std::size_t number = snapshot->router.add_site();
@@ -155,15 +198,20 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
     added.response_headers = compiled(site.response_headers, hsts);
     if (snapshot->files.tls != nullptr) added.client_rules = snapshot->files.tls->client_rules(number);
     added.traffic = same_or_new(traffic, {site.name, ""}, workers);
+    added.guard = Guard::make(site.protection, site.name);
+    added.guards = {snapshot->guard.get(), added.guard.get(), nullptr};
+    has_limits |= added.guard != nullptr && added.guard->has_limits();
     added.routes.reserve(site.routes.size());
     for (const proxy::Route& route : site.routes) {
-      const auto index = route.match == PathMatch::exact ? snapshot->router.add_exact(number, route.path)
-                                                         : snapshot->router.add_prefix(number, route.path);
-      is_unique &= index == added.routes.size();
-      added.routes.push_back({&route, first_upstream + route.upstream, compiled(route.request_headers),
-                              compiled(route.response_headers, hsts)});
+      const std::size_t index = add_path(snapshot->router, number, route);
+      VIPAIR_ASSERT(index == added.routes.size(), "routes are numbered as they come");
+      added.routes.push_back(compiled(route, hsts, site.name + " " + std::to_string(index)));
+      Snapshot::Route& last = added.routes.back();
+      last.upstream = first_upstream + route.upstream;
+      last.guards = {snapshot->guard.get(), added.guard.get(), last.guard.get()};
+      has_limits |= last.guard != nullptr && last.guard->has_limits();
     }
-    VIPAIR_ASSERT(is_unique, "hosts and paths are checked for doubles when the configuration is loaded");
+    VIPAIR_ASSERT(is_unique, "hosts are checked for doubles when the configuration is loaded");
   }
   for (const TcpService& service : from.tcp) {
     const std::size_t first_upstream = snapshot->upstreams.size();
@@ -184,6 +232,8 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
       added.sni_upstreams.push_back(first_upstream + sni.upstream);
     }
   }
+  if (previous != nullptr) snapshot->limit_tables = previous->limit_tables;
+  if (has_limits && snapshot->limit_tables == nullptr) snapshot->limit_tables = make_limit_tables();
   return snapshot;
 }
 

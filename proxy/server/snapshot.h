@@ -16,6 +16,9 @@
 #include "proxy/policy/address_set.h"
 #include "proxy/policy/balancer.h"
 #include "proxy/policy/router.h"
+#include "proxy/regex.h"
+#include "proxy/server/conditions.h"
+#include "proxy/server/guard.h"
 #include "proxy/server/tls_context.h"
 #include "proxy/server/traffic.h"
 #include "proxy/server/upstream_pool.h"
@@ -41,8 +44,15 @@ struct Snapshot {
   };
   struct Route {
     const proxy::Route* config = nullptr;
-    std::size_t upstream = 0;  // into upstreams
+    std::size_t upstream = 0;  // into upstreams, unless the route answers itself
     http::HeaderRules request_headers, response_headers;
+    std::optional<Regex> pattern;                  // with PathMatch::regex
+    std::unique_ptr<const Conditions> conditions;  // nullptr: none
+    std::optional<http::Template> redirect;
+    std::optional<http::Template> rewrite;  // of the whole path
+    std::unique_ptr<const Guard> guard;
+    Guards guards{};  // of all levels
+    bool is_plain() const { return !pattern && conditions == nullptr; }
   };
   struct Site {
     const proxy::Site* config = nullptr;
@@ -50,6 +60,8 @@ struct Snapshot {
     http::HeaderRules response_headers;  // for what no route answers
     ClientRules client_rules{};          // of its TLS connections
     std::shared_ptr<Traffic> traffic;
+    std::unique_ptr<const Guard> guard;
+    Guards guards{};  // for what no route answers
   };
 
   struct Tcp {
@@ -70,6 +82,9 @@ struct Snapshot {
   SnapshotFiles files;
   policy::Router router;
   http::HeaderRules response_headers;  // for what no site answers
+  std::unique_ptr<const Guard> guard;
+  Guards guards{};                            // for what no site answers
+  std::shared_ptr<LimitTables> limit_tables;  // nullptr until the first limit is configured
   std::vector<Site> sites;
   std::vector<Upstream> upstreams;  // of all sites and tcp services
   std::vector<Tcp> tcp;

@@ -256,6 +256,9 @@ std::string metrics_text(const ServerView& view) {
                                              view, [](auto& c) -> auto& { return c.accept.failed; }));
   out.sample({{"reason", "out_of_files"}}, sum(
                                                view, [](auto& c) -> auto& { return c.accept.out_of_files; }));
+  out.sample({{"reason", "connections_per_address"}},
+             sum(
+                 view, [](auto& c) -> auto& { return c.accept.too_many_of_address; }));
   out.sample({{"reason", "connection_limit"}}, sum(
                                                    view, [](auto& c) -> auto& { return c.accept.at_limit; }));
 

@@ -401,7 +401,7 @@ TlsInfo TlsContexts::info(SSL* ssl, const Hello& hello) {
   info.client_rules = hello.client_rules;
   if (X509* certificate = SSL_get0_peer_certificate(ssl);
       certificate != nullptr && SSL_get_verify_result(ssl) == X509_V_OK) {
-    info.client = describe(certificate);
+    info.client = std::make_unique<const ClientCertificate>(describe(certificate));
   }
   return info;
 }

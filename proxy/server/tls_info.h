@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace vipair::proxy {
@@ -25,7 +26,7 @@ struct TlsInfo {
   bool is_resumed = false;
   bool is_http2 = false;  // by ALPN
   ClientRules client_rules{};
-  ClientCertificate client;  // verified; empty texts when none was shown
+  std::unique_ptr<const ClientCertificate> client;  // verified; nullptr when none was shown
 };
 
 }  // namespace vipair::proxy

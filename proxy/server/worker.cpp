@@ -7,6 +7,7 @@
 #include <new>
 
 #include "common/runtime/clock.h"
+#include "proxy/server/admission.h"
 #include "proxy/server/client_opening.h"
 #include "proxy/server/client_session.h"
 #include "proxy/server/proxy_opening.h"
@@ -34,6 +35,8 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Snapshot> snapsho
   context_.begin_session = [this](std::unique_ptr<Stream> client, const ClientInfo& info) {
     begin_session(std::move(client), info);
   };
+  context_.passwords = settings.passwords;
+  context_.post = [this](std::function<void()> function) { reactor_.post(std::move(function)); };
   context_.set_wall_time(wall_now());
   context_.use(std::move(snapshot));
 }
@@ -84,8 +87,12 @@ void Worker::begin(std::unique_ptr<AnySession> session) {
   session.release()->start();  // owned by the list from now on
 }
 
-void Worker::accept(UniqueFd fd, const ClientInfo& client) {
+void Worker::accept(UniqueFd fd, ClientInfo client) {
   try {
+    if (!admit_connection(context_, client)) {
+      context_.counters.accept.too_many_of_address.add();
+      return;
+    }
     std::unique_ptr<TcpStream> stream = TcpStream::accepted(reactor_, std::move(fd));
     if (stream == nullptr) {
       context_.counters.accept.failed.add();

@@ -22,6 +22,7 @@ class Worker {
   struct Settings {
     std::size_t index = 0;
     AccessLogWriter* access_log = nullptr;
+    PasswordChecker* passwords = nullptr;
   };
   // on_finished is called in the worker's thread, last thing.
   Worker(const Settings& settings, std::shared_ptr<const Snapshot> snapshot, std::function<void()> on_finished);
@@ -49,7 +50,7 @@ class Worker {
   template <class AnySession>
   void begin(std::unique_ptr<AnySession> session);
   void begin_session(std::unique_ptr<Stream> client, const ClientInfo& info);
-  void accept(UniqueFd fd, const ClientInfo& client);
+  void accept(UniqueFd fd, ClientInfo client);
   void destroy_finished();
 
   Settings settings_;

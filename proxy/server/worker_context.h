@@ -28,6 +28,7 @@
 namespace vipair::proxy {
 
 class ClientOpening;
+class PasswordChecker;
 
 struct WorkerContext {
   WorkerContext(Scheduler& worker_scheduler, std::size_t worker_index, Connector worker_connector,
@@ -45,7 +46,9 @@ struct WorkerContext {
   RequestPool requests;
   RequestIds request_ids;
   WorkerCounters counters;
-  AccessLogWriter* access_log = nullptr;  // may be absent
+  AccessLogWriter* access_log = nullptr;            // may be absent
+  PasswordChecker* passwords = nullptr;             // may be absent: then nobody with a password gets in
+  std::function<void(std::function<void()>)> post;  // from any thread: runs between two turns
   // Whether a finished request is written: by the sample, or because something was wrong with it.
   bool wants_log_line(int status) {
     if (access_log == nullptr || !access_log->is_enabled()) return false;

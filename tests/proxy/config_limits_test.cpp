@@ -29,5 +29,19 @@ TEST(LimitsConfig, SmallHeadLimitBoundsTheTargetToo) {
   EXPECT_EQ(config->limits.request_target, 8192u);
 }
 
+TEST(LimitsConfig, KnowsHowSlowAndHowLongARequestMayBe) {
+  auto config = parse(
+      kListeners +
+      "limits = { response_rate_min = \"1KiB\"; connections_per_address = 9; }; timeouts = { request = \"5m\"; };");
+  ASSERT_TRUE(config) << first_error(config);
+  EXPECT_EQ(config->limits.response_rate_min, 1024u);
+  EXPECT_EQ(config->limits.connections_per_address, 9u);
+  EXPECT_EQ(config->timeouts.request, std::chrono::minutes(5));
+  config = parse(kListeners + "timeouts = { request = \"off\"; };");
+  ASSERT_TRUE(config) << first_error(config);
+  EXPECT_EQ(config->timeouts.request, Duration::max());
+  EXPECT_FALSE(parse(kListeners + "timeouts = { request = \"never\"; };"));
+}
+
 }  // namespace
 }  // namespace vipair::proxy

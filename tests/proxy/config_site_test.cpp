@@ -28,8 +28,6 @@ const Mistake kMistakes[] = {
     {"host_twice", "", SITE("\"a.example\", \"A.EXAMPLE\"", UPSTREAM, ROUTE, ""), "site.hosts[1]",
      "is served already, at /etc/vipair/proxy.conf:"},
     {"site_cache", "", WITH_SITE("cache = { };"), "site.cache", "not supported by this version"},
-    {"regex", "", WITH_ROUTES("{ path = \"/\"; match = \"regex\"; upstream = \"u\"; }"), "site.routes[0].match",
-     "not supported by this version"},
     {"no_routes", "", WITH_ROUTES(""), "site.routes", "is empty"},
     {"route_without_path", "", WITH_ROUTES("{ upstream = \"u\"; }"), "site.routes[0].path", "is missing"},
     {"route_without_upstream", "", WITH_ROUTES("{ path = \"/\"; }"), "site.routes[0].upstream", "is missing"},

@@ -23,7 +23,7 @@ class Proxy:
         self.node = self.lab.a
         self.address = self.node.front
         self.settings = {**self.node.proxy_settings(), **settings}
-        self.node.write_files(proxy=self.settings, site=site)
+        self.node.write_files(proxy=self.settings, site=site(self.node) if callable(site) else site)
         self.node.start_proxy()
         wait_for("the proxy listens", lambda: can_connect(self.lab.client, self.address, 80),
                  show=self.node.proxy.log)

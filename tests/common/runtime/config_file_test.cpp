@@ -495,6 +495,27 @@ TEST(ConfigFile, DurationsAreStrict) {
   EXPECT_FALSE(parse_duration(std::string_view("5s\0", 3)));
 }
 
+TEST(ConfigFile, IntegersAreAListOrASingleOne) {
+  ConfigErrors errors;
+  auto file = ConfigFile::parse("a = [ 1, 2 ]; b = ( 3, 4 ); c = 5; d = [ 6, 70 ]; e = ( 8, \"9\" ); f = \"x\";",
+                                "f", errors);
+  ASSERT_TRUE(file);
+  ConfigGroup root = file->root();
+  using Integers = std::vector<std::int64_t>;
+  EXPECT_EQ(root.integers("a", 0, 9), (Integers{1, 2}));
+  EXPECT_EQ(root.integers("b", 0, 9), (Integers{3, 4}));
+  EXPECT_EQ(root.integers("c", 0, 9), (Integers{5}));
+  EXPECT_EQ(root.integers("absent", 0, 9), (Integers{}));
+  EXPECT_TRUE(errors.empty());
+  EXPECT_EQ(root.integers("d", 0, 9), (Integers{6}));
+  EXPECT_EQ(root.integers("e", 0, 9), (Integers{8}));
+  EXPECT_EQ(root.integers("f", 0, 9), (Integers{}));
+  ASSERT_EQ(errors.size(), 3u);
+  EXPECT_EQ(errors[0].to_string(), "f:1: d[1]: 70 is out of range, expected 0 to 9");
+  EXPECT_EQ(errors[1].setting, "e[1]");
+  EXPECT_EQ(errors[2].setting, "f");
+}
+
 TEST(ConfigFile, SizesAreStrict) {
   EXPECT_EQ(parse_size("0B"), 0u);
   EXPECT_EQ(parse_size("512B"), 512u);

@@ -81,6 +81,24 @@ std::string field(const std::string& head, std::string_view name) {
   return values.empty() ? "-" : values;
 }
 
+TEST(RequestForUpstream, SendsARewrittenTargetAndNamesThePeerToTheNextHop) {
+  const std::string bytes = "GET /old?q HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n";
+  RequestHead head;
+  ASSERT_EQ(parse_request_head(bytes, {}, head).status, ParseStatus::complete);
+  ExchangeFacts facts;
+  facts.client_address = "198.51.100.1";
+  facts.peer_address = "10.0.0.1";
+  facts.client_is_trusted = true;
+  facts.path = "/old";
+  facts.query = "?q";
+  facts.target = "/new?q";
+  Buffer out;
+  request_for_upstream(out, head, bytes.data(), facts, {});
+  EXPECT_EQ(out.view().substr(0, 24), "GET /new?q HTTP/1.1\r\nHos");
+  EXPECT_NE(out.view().find("X-Forwarded-For: 198.51.100.1, 10.0.0.1\r\n"), std::string::npos);
+  EXPECT_NE(out.view().find("for=10.0.0.1;"), std::string::npos);
+}
+
 TEST(RequestForUpstream, IsWrittenAnew) {
   EXPECT_EQ(forwarded("GET /a/%7eb?c HTTP/1.1\r\nHost: Example.com:8080\r\nUser-Agent: x\r\nAccept:*/*\r\n"
                       "X-Tab:\t y \t\r\nCookie: a=b\r\nConnection: keep-alive\r\n\r\n"),

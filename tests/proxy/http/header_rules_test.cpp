@@ -48,6 +48,48 @@ TEST(Template, FillsInEveryVariable) {
   }
 }
 
+TEST(Template, KnowsTheConnection) {
+  ExchangeFacts facts = kFacts;
+  facts.server_port = "443";
+  facts.http_version = "2.0";
+  facts.user = "ann";
+  facts.tls_version = "TLSv1.3";
+  facts.tls_cipher = "TLS_AES_128_GCM_SHA256";
+  facts.sni = "www.example.com";
+  Buffer out;
+  value("${peer_address} ${server_port} ${http_version} ${user} ${tls_version} ${tls_cipher} ${sni}")
+      .expand(facts, out);
+  EXPECT_EQ(out.view(), "203.0.113.7 443 2.0 ann TLSv1.3 TLS_AES_128_GCM_SHA256 www.example.com");
+  facts.tls_client_subject = "CN=ann";
+  facts.tls_client_issuer = "CN=ca";
+  facts.tls_client_serial = "01";
+  facts.tls_client_fingerprint = "ab";
+  out.clear();
+  value("${tls_client_subject} ${tls_client_issuer} ${tls_client_serial} ${tls_client_fingerprint}")
+      .expand(facts, out);
+  EXPECT_EQ(out.view(), "CN=ann CN=ca 01 ab");
+  facts.peer_address = "10.0.0.1";
+  out.clear();
+  value("${client_address} ${peer_address}").expand(facts, out);
+  EXPECT_EQ(out.view(), "203.0.113.7 10.0.0.1");
+}
+
+TEST(Template, FillsInCapturesWhereThereAreSome) {
+  auto compiled = Template::compile("/x/${2}/${1}${3}", Template::Captures::allowed);
+  ASSERT_TRUE(compiled);
+  EXPECT_EQ(compiled->highest_capture(), 3u);
+  EXPECT_EQ(value("${node}").highest_capture(), 0u);
+  const std::string_view captures[] = {"/a/b", "a", "b"};
+  ExchangeFacts facts = kFacts;
+  facts.captures = captures;
+  Buffer out;
+  compiled->expand(facts, out);
+  EXPECT_EQ(out.view(), "/x/b/a");
+  EXPECT_NE(expand("${1}").find("groups of a route's regular expression"), std::string::npos);
+  EXPECT_NE(expand("${10}").find("there is no variable ${10}"), std::string::npos);
+  EXPECT_NE(expand("${0}").find("there is no variable ${0}"), std::string::npos);
+}
+
 TEST(Template, CopiesAllOtherText) {
   EXPECT_EQ(expand(""), "");
   EXPECT_EQ(expand("plain {text} }"), "plain {text} }");
@@ -62,7 +104,8 @@ TEST(Template, SaysWhatIsWrong) {
             "there is no variable ${upstream_adress}, did you mean ${upstream_address}?");
   EXPECT_EQ(expand("${NODE}"),
             "there is no variable ${NODE}, known are client_address client_port scheme host method path query node "
-            "request_id upstream upstream_address");
+            "request_id upstream upstream_address peer_address server_port http_version user tls_version "
+            "tls_cipher sni tls_client_subject tls_client_issuer tls_client_serial tls_client_fingerprint");
   EXPECT_EQ(expand("${}").substr(0, 25), "there is no variable ${},");
   EXPECT_EQ(expand("${node"), "\"${\" without its \"}\"");
   EXPECT_EQ(expand("$node"), "a \"$\" that starts no ${variable}: write \"$$\" for a dollar sign");

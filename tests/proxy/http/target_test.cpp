@@ -100,5 +100,14 @@ TEST(Target, CopiesNothingThatIsCanonical) {
   EXPECT_EQ(scratch.capacity(), 0U);
 }
 
+TEST(Target, MakesAPathOfOurOwnCanonicalToo) {
+  Buffer scratch;
+  auto target = canonical_path("/a/../b?x=/..", scratch);
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target->path, "/b");
+  EXPECT_EQ(target->query, "?x=/..");
+  EXPECT_FALSE(canonical_path("/a%2fb", scratch));
+}
+
 }  // namespace
 }  // namespace vipair::http

@@ -218,6 +218,44 @@ TEST(ClientSession, AConnectThatTakesTooLongIsTriedElsewhere) {
   EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 504 Gateway Timeout");
 }
 
+TEST(ClientSession, AClientThatTakesItsResponseTooSlowlyIsCutOff) {
+  for (const bool is_quick : {false, true}) {
+    Config config = simple_config();
+    config.limits.response_rate_min = 1000;
+    Conversation talk(config);
+    talk.client().limit_room(100);
+    talk.client_sends(kGet);
+    talk.origin_sends("HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n" + std::string(900000, 'x'));
+    for (int second = 0; second < 65; ++second) {
+      talk.client().make_room(is_quick ? 2000 : 500);  // never idle
+      talk.pass(std::chrono::seconds(1));
+    }
+    EXPECT_EQ(talk.client().was_aborted(), !is_quick);
+    EXPECT_EQ(talk.worker()
+                  .counters
+                  .failed[0][static_cast<std::size_t>(policy::Stage::response_body)]
+                         [static_cast<std::size_t>(policy::Cause::timed_out)]
+                  .get(),
+              is_quick ? 0u : 1u);
+  }
+}
+
+TEST(ClientSession, AWholeRequestMayHaveALimit) {
+  Config config = simple_config();
+  config.timeouts.request = std::chrono::seconds(20);
+  Conversation talk(config);
+  talk.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n");
+  for (int second = 0; second < 25; ++second) {
+    talk.client_sends(std::string(10000, 'x'));
+    talk.pass(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 408 Request Timeout");
+  Conversation waiting(config);
+  waiting.client_sends(kGet);
+  waiting.pass(std::chrono::seconds(21));
+  EXPECT_EQ(first_line(waiting.client_gets()), "HTTP/1.1 504 Gateway Timeout");
+}
+
 TEST(ClientSession, ASlowConnectIsNoFailure) {
   Conversation talk;
   talk.on_connect({Conversation::Connect::hang});
