@@ -54,6 +54,7 @@ class Loader {
     read_limits(root, config_.limits);
     read_timeouts(root, config_.timeouts);
     read_access_log(root, config_.access_log);
+    config_.resolver = read_resolver(root);
     read_sockets(root);
     config_.protection = read_protection(root);
     config_.error_pages = read_error_pages(root);

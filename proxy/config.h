@@ -48,6 +48,7 @@ struct Config {
   Limits limits;
   Timeouts timeouts;
   AccessLog access_log;
+  ResolverSettings resolver;
   std::optional<IpEndpoint> admin;  // status and metrics over TCP
   std::string control_socket = "/run/vipair/proxyd.sock";
   std::string gate_socket = "/run/vipair/gate.sock";

@@ -10,6 +10,7 @@
 #include "proxy/http/host.h"
 
 namespace vipair::proxy {
+
 Expected<std::string, std::string> parse_host_pattern(std::string_view text) {
   auto wrong = [&](std::string_view why) { return Unexpected{in_quotes(text) + " " + std::string(why)}; };
   if (text == "*") return std::string(text);

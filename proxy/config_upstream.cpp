@@ -14,14 +14,10 @@ namespace {
 std::optional<IpEndpoint> read_server(ConfigGroup& group, const ConfigText& text) {
   auto endpoint = IpEndpoint::parse(text.value);
   if (!endpoint) {
-    std::size_t colon = text.value.rfind(':');
-    std::string_view host = std::string_view(text.value).substr(0, colon);
-    if (colon != std::string::npos && consists_of(host, "-._") &&
-        host.find_first_not_of("0123456789.") != std::string_view::npos) {
-      group.error(text, in_quotes(text.value) + ": resolving names is " + std::string(kUnsupported) +
-                            ", expected an IP address with a port");
-      return std::nullopt;
-    }
+    group.error(text, in_quotes(text.value) +
+                          " is neither an address with a port nor a name with one, expected for example "
+                          "\"10.0.0.11:8080\" or \"app.internal:8080\"");
+    return std::nullopt;
   } else if (endpoint->address.is_unspecified()) {
     group.error(text, in_quotes(text.value) + " is not the address of a server");
     return std::nullopt;
@@ -33,7 +29,17 @@ std::optional<IpEndpoint> read_server(ConfigGroup& group, const ConfigText& text
 void read_servers(ConfigGroup& group, Upstream& upstream) {
   if (!group.require("servers")) return;
   std::map<IpEndpoint, ConfigText> seen;
+  std::map<std::pair<NameQuery, std::uint16_t>, ConfigText> names_seen;
+  auto add_name = [&](ConfigGroup& where, const ConfigText& text, NameQuery query, std::uint16_t port) {
+    if (auto [other, is_new] = names_seen.emplace(std::pair(query, port), text); !is_new) {
+      where.error(text, in_quotes(text.value) + " is a server already, at " + place(other->second));
+      return;
+    }
+    upstream.names.push_back({text.value, std::move(query), port, {}});
+  };
   auto add = [&](ConfigGroup& where, const ConfigText& text) {
+    if (auto named = parse_host_and_port(text.value))
+      return add_name(where, text, {std::move(named->host), false}, named->port);
     auto endpoint = read_server(where, text);
     if (!endpoint) return;
     if (auto [other, is_new] = seen.emplace(*endpoint, text); !is_new) {
@@ -52,7 +58,13 @@ void read_servers(ConfigGroup& group, Upstream& upstream) {
   auto servers = group.groups("servers");
   if (!check_count(group, "servers", servers.size(), kServersPerUpstreamMax)) return;
   for (ConfigGroup& server : servers) {
-    if (auto text = server.require("address") ? server.text("address") : std::nullopt) add(server, *text);
+    if (server.has("srv")) {
+      if (server.has("address")) server.error("srv", "and address exclude each other: expected one of them");
+      if (auto text = server.text("srv"))
+        if (auto name = read_service_name(server, *text)) add_name(server, *text, {*name, true}, 0);
+    } else if (auto text = server.require("address") ? server.text("address") : std::nullopt) {
+      add(server, *text);
+    }
     refuse_unsupported(server, {"weight", "backup", "max_connections"});
     server.finish();
   }
@@ -65,8 +77,9 @@ void read_upstream(ConfigGroup& group, const Timeouts& timeouts, Upstream& upstr
   if (auto balance = group.choice("balance", {"round_robin", "least_connections", "random", "hash"});
       balance && *balance != 0)
     group.error("balance", std::string(kUnsupported) + ", expected \"round_robin\"");
-  refuse_unsupported(group, {"sticky", "health"});
+  refuse_unsupported(group, {"sticky"});
   upstream.tls = read_upstream_tls(group);
+  upstream.health = read_health(group);
   upstream.connect_timeout = timeouts.connect;
   upstream.response_head_timeout = timeouts.response_head;
   if (auto own = group.group("timeouts")) {

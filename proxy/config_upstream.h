@@ -9,7 +9,9 @@
 #include "common/base/ip_address.h"
 #include "common/base/time.h"
 #include "common/runtime/config_file.h"
+#include "proxy/config_health.h"
 #include "proxy/config_limits.h"
+#include "proxy/config_names.h"
 #include "proxy/config_tls.h"
 #include "proxy/policy/proxy_protocol.h"
 
@@ -23,12 +25,24 @@ struct UpstreamServer {
   unsigned weight = 1;
   bool is_backup = false;           // used only when no other server is
   std::size_t max_connections = 0;  // 0: no limit
+  std::string name{};               // one of Upstream::names, which it was found by; empty: it stands in the file
   friend bool operator==(const UpstreamServer&, const UpstreamServer&) = default;
+};
+
+// Servers by name: each address that it has becomes one, with these settings.
+struct ServerName {
+  std::string text;  // as written
+  NameQuery query;
+  std::uint16_t port = 0;   // 0: a service, whose records say it
+  UpstreamServer settings;  // but for the endpoint
+  friend bool operator==(const ServerName&, const ServerName&) = default;
 };
 
 struct Upstream {
   std::string name;                        // unique within its site
-  std::vector<UpstreamServer> servers;     // at least one, no duplicates, in the file's order
+  std::vector<UpstreamServer> servers;     // no duplicates, in the file's order, those found by name last
+  std::vector<ServerName> names;           // with `servers` at least one
+  bool is_resolving = false;               // a name has not been looked up yet
   std::optional<UpstreamTlsSettings> tls;  // how its servers are spoken to; none: in the clear
   Duration connect_timeout{};
   Duration response_head_timeout{};
@@ -38,6 +52,7 @@ struct Upstream {
   Duration idle_timeout = std::chrono::seconds(4);
   // Every connection begins with who its client is, and so serves no other: idle_connections is 0.
   policy::ProxyProtocol send_proxy_protocol = policy::ProxyProtocol::none;
+  std::optional<HealthCheck> health;  // none: its servers are not checked
   friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 

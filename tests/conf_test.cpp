@@ -89,6 +89,7 @@ TEST_F(Conf, FullProxyFileShowsTheDefaults) {
   EXPECT_EQ(full->workers, smallest->workers);
   EXPECT_EQ(full->limits, smallest->limits);
   EXPECT_EQ(full->timeouts, smallest->timeouts);
+  EXPECT_EQ(full->resolver, smallest->resolver);
   EXPECT_EQ(full->control_socket, smallest->control_socket);
   EXPECT_EQ(full->gate_socket, smallest->gate_socket);
   EXPECT_EQ(full->trusted_proxies, smallest->trusted_proxies);
@@ -150,7 +151,11 @@ TEST_F(Conf, FullProxyFileNamesEverySetting) {
                               "request",
                               "tunnel_idle",
                               "tunnel_drain",
-                              "tcp"})
+                              "tcp",
+                              "resolver",
+                              "min_ttl",
+                              "max_ttl",
+                              "attempts"})
     EXPECT_TRUE(named.count(setting)) << setting;
 }
 
@@ -164,6 +169,7 @@ TEST_F(Conf, FullNodeFileUsesEverySettingAndShowsTheDefaults) {
   EXPECT_EQ(full->lock_memory, smallest->lock_memory);
   EXPECT_EQ(full->hang_timeout, smallest->hang_timeout);
   EXPECT_EQ(full->drain_time, smallest->drain_time);
+  EXPECT_EQ(full->upstream_delay, smallest->upstream_delay);
   EXPECT_EQ(full->notify.timeout, smallest->notify.timeout);
   const vrrp::VirtualRouterConfig& router = full->virtual_routers.at(0);
   EXPECT_EQ(router.advertisement_interval, smallest->virtual_routers.at(0).advertisement_interval);
@@ -200,6 +206,8 @@ TEST_F(Conf, FullNodeFileUsesEverySettingAndShowsTheDefaults) {
                               "sync_group",
                               "track",
                               "track_proxy",
+                              "upstream_weight",
+                              "upstream_delay",
                               "authentication",
                               "password_file",
                               "checks",

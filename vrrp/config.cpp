@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kDrainTimeMax = 1h;
+constexpr Duration kDrainTimeMax = 1h, kUpstreamDelayMax = 1h;
 constexpr Duration kHangTimeoutMin = 50ms, kHangTimeoutMax = 10s;
 constexpr Duration kNotifyTimeoutMin = 10ms, kNotifyTimeoutMax = 5min;
 constexpr int kRealtimePriorityMax = 99;
@@ -79,6 +79,7 @@ Config load_root(ConfigGroup root) {
   config.hang_timeout =
       root.duration("hang_timeout", kHangTimeoutMin, kHangTimeoutMax).value_or(config.hang_timeout);
   config.drain_time = root.duration("drain_time", 0s, kDrainTimeMax).value_or(config.drain_time);
+  config.upstream_delay = root.duration("upstream_delay", 0s, kUpstreamDelayMax).value_or(config.upstream_delay);
   root.finish();
   return config;
 }

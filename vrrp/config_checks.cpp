@@ -16,7 +16,6 @@ using namespace std::chrono_literals;
 
 constexpr Duration kCheckIntervalMin = 10ms, kCheckIntervalMax = 1h;
 constexpr int kRiseFallMax = 1000;
-constexpr int kWeightMax = 253;  // 254 - 1: more cannot be taken from any priority
 constexpr std::size_t kHostMax = 253;
 constexpr int kStatusMin = 100, kStatusMax = 599;
 
@@ -274,6 +273,10 @@ void load_check(ConfigGroup group, Config& config, std::map<std::string, ConfigT
         group.error(*name,
                     "\"proxy\" is what vipair-proxyd reports, tracked unless track_proxy = false: expected "
                     "another name");
+      if (check.name == kUpstreamsCheck)
+        group.error(*name,
+                    "\"upstreams\" is what vipair-proxyd reports of its servers, see upstream_weight: expected "
+                    "another name");
     }
   }
   std::vector<std::string_view> types;
@@ -359,6 +362,8 @@ std::vector<std::string> check_names(ConfigGroup& group, const std::vector<Confi
   for (const ConfigText& text : texts) {
     if (text.value == "proxy") {
       group.error(text, "\"proxy\" is no check of this list: track_proxy says whether it counts");
+    } else if (text.value == kUpstreamsCheck) {
+      group.error(text, "\"upstreams\" is no check of this list: upstream_weight says how much it counts");
     } else if (std::find(known.begin(), known.end(), text.value) == known.end()) {
       const auto meant = nearest(text.value, known);
       group.error(text, "there is no check " + quoted(text.value) +

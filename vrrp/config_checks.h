@@ -6,6 +6,8 @@
 
 namespace vipair::vrrp {
 
+inline constexpr int kWeightMax = 253;  // 254 - 1: more cannot be taken from any priority
+
 inline constexpr std::size_t kChecksMax = 256;
 inline constexpr std::size_t kUrlMax = 2048;               // bytes
 inline constexpr std::size_t kProcessNameMax = 255;        // a file's name

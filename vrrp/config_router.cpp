@@ -55,7 +55,10 @@ bool link_local_comes_first(const std::vector<IpPrefix>& prefixes) {
 class Reader {
  public:
   Reader(ConfigGroup root, Config& config)
-      : root_(std::move(root)), config_(config), track_proxy_(root_.boolean("track_proxy").value_or(true)) {}
+      : root_(std::move(root)),
+        config_(config),
+        track_proxy_(root_.boolean("track_proxy").value_or(true)),
+        upstream_weight_(root_.integer("upstream_weight", 0, kWeightMax)) {}
 
   void load() {
     const bool is_present = root_.require("virtual_routers");
@@ -102,6 +105,7 @@ class Reader {
   ConfigGroup root_;
   Config& config_;
   const bool track_proxy_;
+  const std::optional<std::int64_t> upstream_weight_;
   std::map<std::string, ConfigText> names_;
   std::map<std::tuple<std::string, int, IpFamily>, std::string> vrids_;  // → the router's name
   std::map<std::pair<IpAddress, std::string>, ConfigText> addresses_;    // with the interface where link-local
@@ -285,6 +289,11 @@ void Reader::load_wire(ConfigGroup& group, VirtualRouterConfig& router) {
 
 void Reader::load_tracking(ConfigGroup& group, VirtualRouterConfig& router) {
   router.track_proxy = group.boolean("track_proxy").value_or(track_proxy_);
+  const auto weight = group.integer("upstream_weight", 0, kWeightMax);
+  router.upstream_weight = static_cast<int>(weight.value_or(upstream_weight_.value_or(kUpstreamWeightDefault)));
+  if (weight.value_or(0) > 0 && router.priority == kOwnerPriority)
+    group.error("upstream_weight", "cannot lower the priority 255 of an address owner: use a priority of 1 to 254");
+  if (!router.track_proxy || router.priority == kOwnerPriority) router.upstream_weight = 0;
   if (!router.accept && router.track_proxy)
     config_.warnings.push_back(router.name +
                                ": with accept = false no client reaches vipair-proxyd at the virtual "
@@ -316,6 +325,8 @@ void Reader::check_sync_group(ConfigGroup& group, std::size_t index) {
   refuse("priority", router.priority == first->priority);
   refuse("preempt", router.preempt == first->preempt);
   refuse("preempt_delay", router.preempt_delay == first->preempt_delay);
+  refuse("upstream_weight",
+         router.upstream_weight == first->upstream_weight || router.track_proxy != first->track_proxy);
   refuse("advertisement_interval", router.advertisement_interval == first->advertisement_interval);
 }
 

@@ -15,6 +15,9 @@ class Health {
 
   bool up() const { return level_ >= rise_; }
 
+  // Between the two: results that contradict the verdict have begun to come.
+  bool is_changing() const { return level_ != 0 && level_ != rise_ + fall_ - 1; }
+
   // Returns true when the verdict changed.
   bool report(bool success) {
     const bool was_up = up();

@@ -209,11 +209,12 @@ std::string render_proxy_status(const json::value& status) {
     }
     const json::array& list = value.get_array();
     tables += "\n" + name + "\n" + table_of(list);
-    Table servers({"UPSTREAM", "SERVER", "STATE", "ACTIVE", "IDLE", "REQUESTS", "FAILURES"});
+    Table servers({"UPSTREAM", "SERVER", "STATE", "ACTIVE", "IDLE", "REQUESTS", "FAILURES", "CHECK"});
     for (const json::value& entry : list)
       for (const json::value& server : array_at(entry, "servers"))
         servers.add({text_at(entry, "name"), text_at(server, "address"), up_of(server), text_at(server, "active"),
-                     text_at(server, "idle"), text_at(server, "requests"), text_at(server, "failures")});
+                     text_at(server, "idle"), text_at(server, "requests"), text_at(server, "failures"),
+                     text_at(member(server, "check"), "reason")});
     if (!servers.empty()) tables += "\n" + servers.text();
   }
   return text + tables + warnings_of(status);

@@ -33,6 +33,12 @@ Config fitted_to_descriptors(Config config, std::size_t workers) {
   }
   return config;
 }
+
+// No name has been looked up yet.
+Config without_answers(Config config) {
+  apply_names(config, {});
+  return config;
+}
 }  // namespace
 
 ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFiles files,
@@ -43,8 +49,8 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFil
       started_(monotonic_now()),
       on_stopped_(std::move(on_stopped)),
       tickets_(std::move(tickets)),
-      snapshot_(
-          make_snapshot(fitted_to_descriptors(std::move(config), workers), workers, nullptr, std::move(files))),
+      snapshot_(make_snapshot(without_answers(fitted_to_descriptors(std::move(config), workers)), workers, nullptr,
+                              std::move(files))),
       access_log_(workers),
       watches_(workers),
       watcher_(io, [this](const std::vector<std::string>& paths) { on_files_changed(paths); }),
@@ -55,7 +61,11 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFil
           [this](bool is_connected, std::optional<NodeRole> role) {
             boost::asio::post(io_, [this, is_connected, role] { on_gate_change(is_connected, role); });
           }),
-      watch_timer_(gate_io_) {
+      watch_timer_(gate_io_),
+      health_([this] { boost::asio::post(gate_io_, [this] { gate_.report_now(); }); }),
+      resolver_([this](NameAnswers answers) {
+        boost::asio::post(io_, [this, answers = std::move(answers)]() mutable { on_names(std::move(answers)); });
+      }) {
   for (std::size_t index = 0; index < workers; ++index) {
     Worker::Settings settings;
     settings.index = index;
@@ -68,6 +78,8 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFil
 
 ProxyServer::~ProxyServer() {
   // Threads end before what they use goes.
+  resolver_.stop();
+  health_.stop();
   stop_gate();
   passwords_.stop();
   workers_.clear();
@@ -102,6 +114,9 @@ Expected<std::unique_ptr<ProxyServer>, std::string> ProxyServer::start(boost::as
     auto listeners = server->open_listeners(address);
     if (!listeners) return Unexpected{"listener: " + listeners.error()};
     server->add_listeners(address, std::move(listeners).value());
+  }
+  if (auto resolving = server->resolver_.use(used.resolver, names_of(used)); !resolving) {
+    return Unexpected{"resolver: " + resolving.error()};
   }
   server->switch_to_snapshot();
   server->on_minute();
@@ -204,7 +219,12 @@ void ProxyServer::switch_to_snapshot() {
   }
   warn_of_dates();
   watcher_.watch(files.stamps);
+  use_snapshot();
+}
+
+void ProxyServer::use_snapshot() {
   for (auto& worker : workers_) worker->use(snapshot_);
+  health_.use(snapshot_);
 }
 
 void ProxyServer::warn_of_dates() {
@@ -288,14 +308,18 @@ Expected<void, ConfigErrors> ProxyServer::reload() {
 
   auto files = load_files(config, *tickets_, snapshot_.get());
   if (!files) return refused(std::move(files).error());
+  if (auto result = resolver_.use(config.resolver, names_of(config)); !result) {
+    return refused(whole("resolver: " + result.error()));
+  }
 
   // The switch.
   if (worker_count(config) != workers_.size())
     log::warn("reload: the number of workers changes with the next start");
   if (config.gate_socket != running.gate_socket) log::warn("reload: gate_socket changes with the next start");
   const bool admin_changed = config.admin != running.admin;
-  snapshot_ = make_snapshot(fitted_to_descriptors(std::move(loaded).value(), workers_.size()), workers_.size(),
-                            snapshot_.get(), std::move(files).value());
+  Config next = fitted_to_descriptors(std::move(loaded).value(), workers_.size());
+  apply_names(next, names_);
+  snapshot_ = make_snapshot(std::move(next), workers_.size(), snapshot_.get(), std::move(files).value());
   worker_hang_ = snapshot_->config.timeouts.worker_hang.count();
   // A connection is served by the configuration that has its listener.
   const std::vector<IpEndpoint> wanted = listening_addresses(snapshot_->config);
@@ -317,6 +341,15 @@ Expected<void, ConfigErrors> ProxyServer::reload() {
   last_reload_ = ReloadResult{wall_now(), {}};
   log::info("reload: done, generation=" + std::to_string(snapshot_->generation));
   return {};
+}
+
+// The servers of the same configuration are others now.
+void ProxyServer::on_names(NameAnswers answers) {
+  names_ = std::move(answers);
+  Config config = snapshot_->config;
+  if (phase_ == Phase::stopped || !apply_names(config, names_)) return;
+  snapshot_ = make_snapshot(std::move(config), workers_.size(), snapshot_.get(), snapshot_->files);
+  use_snapshot();
 }
 
 // ---- stop ------------------------------------------------------------------------------------
@@ -402,7 +435,7 @@ ProxyReport ProxyServer::report() {
   for (std::size_t i = 0; i < watches_.size(); ++i) {
     if (watched_at_ - watches_[i].moved_at > worker_hang_) return {false, "worker " + std::to_string(i) + " hangs"};
   }
-  return {true, ""};
+  return {true, "", health_.upstreams()};
 }
 
 void ProxyServer::on_gate_change(bool is_connected, std::optional<NodeRole> role) {
@@ -460,6 +493,9 @@ ServerView ProxyServer::view() const {
         {&workers_[i]->counters(), workers_[i]->turns(), std::max(Duration{0}, view.now - moved)});
   }
   for (const auto& [configured, bound] : listening_) view.listeners.push_back(bound);
+  view.checks = health_.reports();
+  view.usable_upstreams = health_.upstreams();
+  view.names = resolver_.reports();
   view.log_lines_written = access_log_.lines_written();
   view.log_lines_lost = access_log_.lines_lost_in_writing();
   return view;

@@ -27,7 +27,9 @@
 #include "proxy/config.h"
 #include "proxy/server/access_log.h"
 #include "proxy/server/gate_client.h"
+#include "proxy/server/health_checker.h"
 #include "proxy/server/password_checker.h"
+#include "proxy/server/resolver.h"
 #include "proxy/server/snapshot.h"
 #include "proxy/server/status.h"
 #include "proxy/server/worker.h"
@@ -71,6 +73,7 @@ class ProxyServer {
   Expected<std::unique_ptr<ControlServer>, std::string> open_control(const Config& config);
   Expected<std::unique_ptr<ControlServer>, std::string> open_admin(const Config& config);
   void add_listeners(const IpEndpoint& endpoint, Listeners listeners);
+  void on_names(NameAnswers answers);
 
   ProxyReport report();  // in the gate's thread
   void watch_workers();  // in the gate's thread, every kGateHeartbeat
@@ -83,6 +86,7 @@ class ProxyServer {
   static Expected<SnapshotFiles, ConfigErrors> load_files(const Config& config, TicketKeys& tickets,
                                                           const Snapshot* previous);
   void switch_to_snapshot();
+  void use_snapshot();
   void on_files_changed(const std::vector<std::string>& paths);
   void on_minute();
   void warn_of_dates();
@@ -119,6 +123,9 @@ class ProxyServer {
   std::int64_t watched_at_ = 0;                                   // monotonic nanoseconds, of the last look
   std::int64_t next_watchdog_ = 0;                                // monotonic nanoseconds
   std::thread gate_thread_;
+  HealthChecker health_;  // has a thread too, for the same reason
+  NameAnswers names_;
+  Resolver resolver_;  // and so has this one
 
   std::optional<ReloadResult> last_reload_;
   std::uint64_t reloads_ = 0, reloads_refused_ = 0;

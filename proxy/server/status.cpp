@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "common/runtime/metrics.h"
+#include "proxy/server/health_status.h"
 #include "proxy/server/tls_status.h"
 
 namespace vipair::proxy {
@@ -40,6 +41,7 @@ std::uint64_t sum(const Server& server, Counter Server::Slot::*counter) {
 
 // A server is up while at least one worker would use it.
 bool is_up(const Server& server, TimePoint now) {
+  if (!server.is_up.load(std::memory_order_relaxed)) return false;
   for (const Server::Slot& slot : server.slots) {
     if (slot.avoid_until.load(std::memory_order_relaxed) <= now.time_since_epoch().count()) return true;
   }
@@ -222,12 +224,14 @@ std::string status_json(const ServerView& view) {
                                      {"active", sum(*server, &Server::Slot::active)},
                                      {"idle", sum(*server, &Server::Slot::idle)},
                                      {"requests", sum(*server, &Server::Slot::requests)},
-                                     {"failures", sum(*server, &Server::Slot::failures)}});
+                                     {"failures", sum(*server, &Server::Slot::failures)},
+                                     {"check", check_json(view, *server)}});
     }
     upstreams.push_back(
         json::object{{"site", upstream.site}, {"name", upstream.config->name}, {"servers", std::move(servers)}});
   }
   status["upstreams"] = std::move(upstreams);
+  if (!view.names.empty()) status["names"] = names_json(view);
   return json::serialize(status) + "\n";
 }
 
@@ -369,6 +373,8 @@ std::string metrics_text(const ServerView& view) {
 
   add_tls_metrics(out, view);
   add_traffic(out, *view.snapshot);
+
+  add_health_metrics(out, view);
   single("vipair_proxy_access_log_lines_total", "counter", "Lines written to the access log.",
          view.log_lines_written);
   single("vipair_proxy_access_log_lost_total", "counter", "Lines lost because the log could not keep up.",

@@ -11,6 +11,8 @@
 #include "common/base/time.h"
 #include "common/runtime/config_file.h"
 #include "proxy/server/counters.h"
+#include "proxy/server/health_checker.h"
+#include "proxy/server/resolver.h"
 #include "proxy/server/snapshot.h"
 
 namespace vipair::proxy {
@@ -33,6 +35,9 @@ struct ServerView {
   const ConfigErrors* last_reload_errors = nullptr;
   std::vector<Worker> workers;
   std::vector<IpEndpoint> listeners;
+  HealthChecker::Reports checks;  // of the servers that are checked
+  UpstreamCount usable_upstreams;
+  std::vector<NameReport> names;
   std::uint64_t log_lines_written = 0, log_lines_lost = 0;
 };
 

@@ -10,8 +10,9 @@ void UpstreamPool::configure(std::size_t idle_max, Duration idle_timeout) {
   idle_.reserve(idle_max);
 }
 
-void UpstreamPool::use_tls(std::shared_ptr<const UpstreamTls> tls) {
-  if (tls == tls_) return;
+void UpstreamPool::use_tls(std::shared_ptr<const UpstreamTls> tls, const std::string& name) {
+  if (tls == tls_ && name == tls_name_) return;
+  tls_name_ = name;
   close_idle();
   tls_session_ = tls != nullptr ? std::make_shared<UpstreamTlsSession>() : nullptr;
   tls_ = std::move(tls);
@@ -19,7 +20,7 @@ void UpstreamPool::use_tls(std::shared_ptr<const UpstreamTls> tls) {
 
 std::unique_ptr<Stream> UpstreamPool::secure(std::unique_ptr<Stream> connection,
                                              UpstreamTls::OnFailure on_failure) {
-  return tls_->connect(std::move(connection), server_->text, tls_session_, std::move(on_failure));
+  return tls_->connect(std::move(connection), tls_name_, tls_session_, std::move(on_failure));
 }
 
 bool UpstreamPool::is_usable(Stream& stream) {

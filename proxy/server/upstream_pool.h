@@ -48,8 +48,8 @@ class UpstreamPool {
 
   // How many to keep and for how long; the latest snapshot's word.
   void configure(std::size_t idle_max, Duration idle_timeout);
-  void use_tls(
-      std::shared_ptr<const UpstreamTls> tls);  // nullptr: in the clear. Idle connections of before are closed
+  // nullptr: in the clear. name: the server as it is written. Idle connections of before are closed.
+  void use_tls(std::shared_ptr<const UpstreamTls> tls, const std::string& name);
   bool speaks_tls() const { return tls_ != nullptr; }
   std::unique_ptr<Stream> secure(std::unique_ptr<Stream> connection, UpstreamTls::OnFailure on_failure);
   std::unique_ptr<Stream> take_idle();  // nullptr: none is usable
@@ -79,6 +79,7 @@ class UpstreamPool {
   Server::Slot& slot_;
   std::vector<Idle> idle_;  // oldest first
   std::shared_ptr<const UpstreamTls> tls_;
+  std::string tls_name_;
   std::shared_ptr<UpstreamTlsSession> tls_session_;
   std::size_t idle_max_ = 0;
   Duration idle_timeout_{};

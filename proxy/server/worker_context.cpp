@@ -15,10 +15,10 @@ void WorkerContext::use(std::shared_ptr<const Snapshot> snapshot) {
   local.upstreams.resize(snapshot->upstreams.size());
   for (std::size_t i = 0; i < snapshot->upstreams.size(); ++i) {
     const Snapshot::Upstream& upstream = snapshot->upstreams[i];
-    for (const auto& server : upstream.servers) {
-      std::shared_ptr<UpstreamPool> pool = pool_for(server);
+    for (std::size_t k = 0; k < upstream.servers.size(); ++k) {
+      std::shared_ptr<UpstreamPool> pool = pool_for(upstream.servers[k]);
       pool->configure(upstream.config->idle_connections, upstream.config->idle_timeout);
-      pool->use_tls(upstream.tls);
+      pool->use_tls(upstream.tls, upstream.config->servers[k].text);
       local.upstreams[i].servers.push_back(std::move(pool));
     }
   }

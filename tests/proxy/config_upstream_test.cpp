@@ -9,7 +9,6 @@ using namespace std::chrono_literals;
 
 const Mistake kMistakes[] = {
     {"sticky", "", WITH_UPSTREAM("sticky = { };"), "site.upstreams[0].sticky", "not supported by this version"},
-    {"health", "", WITH_UPSTREAM("health = { };"), "site.upstreams[0].health", "not supported by this version"},
     {"balance", "", WITH_UPSTREAM("balance = \"hash\";"), "site.upstreams[0].balance",
      "not supported by this version"},
     {"weight", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; weight = 2; } )"),
@@ -30,10 +29,19 @@ const Mistake kMistakes[] = {
     {"no_server", "", WITH_SERVERS("[ ]"), "site.upstreams[0].servers", "is empty"},
     {"missing_servers", "", SITE(HOSTS, "{ name = \"u\"; }", ROUTE, ""), "site.upstreams[0].servers", "is missing"},
     {"server_without_port", "", WITH_SERVERS("[ \"10.0.0.1\" ]"), "site.upstreams[0].servers[0]",
-     "is not an address with a port"},
+     "is neither an address with a port nor a name with one"},
     {"server_port_zero", "", WITH_SERVERS("[ \"10.0.0.1:0\" ]"), "site.upstreams[0].servers[0]", "has port 0"},
-    {"server_by_name", "", WITH_SERVERS("[ \"app.internal:80\" ]"), "site.upstreams[0].servers[0]",
-     "resolving names is not supported by this version"},
+    {"name_without_port", "", WITH_SERVERS("[ \"app.internal\" ]"), "site.upstreams[0].servers[0]",
+     "is neither an address with a port nor a name with one"},
+    {"name_with_port_zero", "", WITH_SERVERS("[ \"app.internal:0\" ]"), "site.upstreams[0].servers[0]",
+     "is neither"},
+    {"wrong_address", "", WITH_SERVERS("[ \"10.0.0.256:80\" ]"), "site.upstreams[0].servers[0]", "is neither"},
+    {"name_twice", "", WITH_SERVERS("[ \"app.internal:80\", \"APP.internal.:80\" ]"),
+     "site.upstreams[0].servers[1]", "is a server already"},
+    {"no_service", "", WITH_SERVERS("( { srv = \"app.internal\"; } )"), "site.upstreams[0].servers[0].srv",
+     "expected for example \"_http._tcp.app.internal\""},
+    {"service_and_address", "", WITH_SERVERS("( { srv = \"_http._tcp.a.b\"; address = \"10.0.0.1:80\"; } )"),
+     "site.upstreams[0].servers[0].srv", "exclude each other"},
     {"unspecified_server", "", WITH_SERVERS("[ \"0.0.0.0:80\" ]"), "site.upstreams[0].servers[0]",
      "is not the address of a server"},
     {"multicast_server", "", WITH_SERVERS("[ \"224.0.0.18:80\" ]"), "site.upstreams[0].servers[0]",
@@ -50,6 +58,23 @@ const Mistake kMistakes[] = {
 };
 
 EXPECT_MISTAKES(UpstreamConfigMistake, kMistakes);
+
+TEST(UpstreamConfig, ServersMayBeNames) {
+  auto config = parse(kListeners, WITH_SERVERS("[ \"App.internal.:8080\", \"10.0.0.1:80\", \"localhost:80\" ]"));
+  ASSERT_TRUE(config) << first_error(config);
+  const Upstream& upstream = config->sites[0].upstreams[0];
+  ASSERT_EQ(upstream.servers.size(), 1u);
+  ASSERT_EQ(upstream.names.size(), 2u);
+  EXPECT_EQ(upstream.names[0].text, "App.internal.:8080");
+  EXPECT_EQ(upstream.names[0].query, (NameQuery{"app.internal", false}));
+  EXPECT_EQ(upstream.names[0].port, 8080);
+
+  config = parse(kListeners,
+                 WITH_SERVERS("( { srv = \"_http._tcp.app.internal\"; }, { address = \"db.internal:80\"; } )"));
+  ASSERT_TRUE(config) << first_error(config);
+  ASSERT_EQ(config->sites[0].upstreams[0].names.size(), 2u);
+  EXPECT_EQ(config->sites[0].upstreams[0].names[0].query, (NameQuery{"_http._tcp.app.internal", true}));
+}
 
 TEST(UpstreamConfig, SameUpstreamNameInTwoSitesIsTwoUpstreams) {
   auto config = parse(kListeners, kSite + R"(sites = ( { hosts = [ "other.example" ];

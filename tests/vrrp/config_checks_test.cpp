@@ -218,6 +218,8 @@ const Mistake kMistakes[] = {
     {"a combination of nothing", check("type = \"any\"; checks = [ ];"), "checks[0].checks: is empty"},
     {"a combination without checks", check("type = \"all\";"), "checks[0].checks: is missing"},
     {"a combination of the unknown", check("type = \"all\"; checks = [ \"d\" ];"), "there is no check \"d\""},
+    {"a combination with the upstreams", check("type = \"all\"; checks = [ \"upstreams\" ];"),
+     "upstream_weight says"},
     {"a combination with the proxy", check("type = \"all\"; checks = [ \"proxy\" ];"), "track_proxy says"},
     {"a combination of one twice",
      with_checks(std::string(kTwo) + "{ name = \"c\"; type = \"any\"; checks = [ \"a\", \"a\" ]; }"),

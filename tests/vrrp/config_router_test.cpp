@@ -21,11 +21,12 @@ TEST_F(VirtualRouterConfigs, EverySettingArrives) {
   auto config = load(R"(
     node = "lb-b";
     peer = { address = "192.0.2.11"; };
-    track_proxy = false;
+    track_proxy = false; upstream_weight = 50;
     checks = ( { name = "gateway"; type = "ping"; address = "192.0.2.1"; weight = 20; } );
     virtual_routers = (
       { name = "web"; interface = "eth0"; vrid = 255; priority = 254; advertisement_interval = "40950ms";
         preempt = true; preempt_delay = "5s"; join_hold = "0s"; unicast = false; checksum = "auto"; track_proxy = true;
+        upstream_weight = 60;
         addresses = [ "fe80::100/64", "2001:db8::100/64", "192.0.2.100/24" ]; excluded_addresses = "192.0.2.101";
         version = 3; virtual_mac = true; sync_group = "edge"; track = [ "gateway" ]; },
       { name = "in"; interface = "eth1"; vrid = 255; peer = { address = "10.0.0.11"; }; priority = 254;
@@ -44,6 +45,7 @@ TEST_F(VirtualRouterConfigs, EverySettingArrives) {
   EXPECT_EQ(web.join_hold, 0s);
   EXPECT_FALSE(web.unicast);
   EXPECT_TRUE(web.track_proxy);
+  EXPECT_EQ(web.upstream_weight, 60);
   EXPECT_EQ(web.checksum, ChecksumForm::automatic);
   EXPECT_THAT(web.addresses,
               ElementsAre(prefix("fe80::100/64"), prefix("2001:db8::100/64"), prefix("192.0.2.100/24")));
@@ -54,6 +56,7 @@ TEST_F(VirtualRouterConfigs, EverySettingArrives) {
   EXPECT_THAT(web.track, ElementsAre("gateway"));
   const VirtualRouterConfig& in = config->virtual_routers[1];
   EXPECT_FALSE(in.track_proxy) << "the file's default";
+  EXPECT_EQ(in.upstream_weight, 0) << "nothing without the proxy";
   EXPECT_FALSE(in.accept);
   ASSERT_TRUE(in.peer);
   EXPECT_EQ(in.peer->address_v4, IpAddress::parse("10.0.0.11"));
@@ -180,6 +183,9 @@ const Mistake kMistakes[] = {
      "track[0]: there is no check \"gatway\", did you mean \"gateway\"?"},
     {"an unknown check of another name", tracking("track = [ \"x\" ];"), "there is no check \"x\" in checks"},
     {"a check twice", tracking("track = [ \"gateway\", \"gateway\" ];"), "track[1]: \"gateway\" is listed twice"},
+    {"a weight out of range", router("upstream_weight = 254;"), "expected 0 to 253"},
+    {"a weight of an owner", router("priority = 255; upstream_weight = 10;"), "cannot lower the priority 255"},
+    {"the upstreams as a check", tracking("track = [ \"upstreams\" ];"), "upstream_weight says how much"},
     {"the proxy as a check", tracking("track = [ \"proxy\" ];"), "track_proxy says whether it counts"},
     {"an owner with a weight", tracking("priority = 255; track = [ \"gateway\" ];"),
      "\"gateway\" has a weight, which cannot lower the priority 255"},

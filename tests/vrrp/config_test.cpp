@@ -25,6 +25,7 @@ TEST(VrrpConfig, SmallestFileHasTheDefaultsOfAPair) {
   EXPECT_TRUE(config.lock_memory);
   EXPECT_EQ(config.hang_timeout, 200ms);
   EXPECT_EQ(config.drain_time, 10s);
+  EXPECT_EQ(config.upstream_delay, 5s);
   EXPECT_THAT(config.warnings, ElementsAre(HasSubstr("advertisements are not authenticated")));
   EXPECT_THAT(config.pair_keys, IsEmpty());
   EXPECT_THAT(config.peer_paths, IsEmpty());
@@ -45,6 +46,7 @@ TEST(VrrpConfig, SmallestFileHasTheDefaultsOfAPair) {
   EXPECT_THAT(router.excluded_addresses, IsEmpty());
   EXPECT_TRUE(router.unicast);
   EXPECT_TRUE(router.track_proxy);
+  EXPECT_EQ(router.upstream_weight, 253);
   EXPECT_EQ(router.checksum, ChecksumForm::rfc5798);
   EXPECT_EQ(router.version, 3);
   EXPECT_EQ(router.password, "");
@@ -62,7 +64,7 @@ TEST_F(VrrpConfigFiles, EverySettingOfTheNodeArrives) {
              paths = ( { interface = "eth1"; address = "198.51.100.11"; },
                        { interface = "eth2"; address = "fe80::11"; } ); };
     control_socket = "/tmp/c"; gate_socket = "/tmp/g";
-    realtime_priority = 0; lock_memory = false; hang_timeout = "1s"; drain_time = "0s"; track_proxy = false;
+    realtime_priority = 0; lock_memory = false; hang_timeout = "1s"; drain_time = "0s"; track_proxy = false; upstream_delay = "0s";
     notify = [ "/bin/true", "one two" ]; notify_user = "root"; notify_timeout = "2s"; notify_fifo = "events";
     virtual_routers = ( { name = "in"; interface = "eth0"; vrid = 255; addresses = "10.0.0.1/8"; } );)");
   ASSERT_TRUE(config);
@@ -80,6 +82,7 @@ TEST_F(VrrpConfigFiles, EverySettingOfTheNodeArrives) {
   EXPECT_FALSE(config->lock_memory);
   EXPECT_EQ(config->hang_timeout, 1s);
   EXPECT_EQ(config->drain_time, 0s);
+  EXPECT_EQ(config->upstream_delay, 0s);
   EXPECT_FALSE(config->virtual_routers[0].track_proxy) << "the file's default";
   EXPECT_THAT(config->notify.command, ElementsAre("/bin/true", "one two"));
   EXPECT_EQ(config->notify.user, "root");

@@ -29,6 +29,10 @@ std::string proxy_fault(const std::optional<ProxyReport>& report) {
   return report->is_ready ? "" : "proxy: " + report->reason;
 }
 
+std::string upstreams_text(const UpstreamCount& upstreams) {
+  return std::to_string(upstreams.usable) + " of " + std::to_string(upstreams.total) + " can be used";
+}
+
 // Of all members, each name once.
 std::vector<std::string> names_of(const std::vector<Group*>& groups) {
   std::set<std::string> names;
@@ -54,6 +58,7 @@ struct Agent::Impl {
   std::map<std::string, InterfaceInfo> interfaces;
   std::optional<ProxyReport> proxy;
   Verdicts verdicts;
+  std::optional<TimePoint> settles_at;  // the loss of upstreams counts then, or is over
   std::map<InstanceKey, PeerReport> peer_reports;
   bool is_stopping = false;
   bool is_drained = false;
@@ -170,7 +175,21 @@ struct Agent::Impl {
     apply_checks(now);
   }
 
+  // What the upstreams that its proxy cannot use take from a group; later more, if that is not certain yet.
+  int upstream_loss(TimePoint now, Group& group) {
+    const auto [usable, total] = upstreams();
+    int measured = 0;
+    for (const VirtualRouter* member : group.members())
+      measured = std::max(measured, share_of_weight(member->config().upstream_weight, total - usable, total));
+    SettlingLoss& loss = group.upstream_loss();
+    loss.update(now, measured, group.is_active(), config.upstream_delay);
+    if (const auto at = loss.settles_at(config.upstream_delay))
+      settles_at = std::min(settles_at.value_or(*at), *at);
+    return loss.value();
+  }
+
   void apply_checks(TimePoint now) {
+    settles_at.reset();
     for (const auto& group : groups) {
       Burden all;
       for (VirtualRouter* member : group->members()) {
@@ -178,9 +197,19 @@ struct Agent::Impl {
         all.add(burden);
         member->apply(now, burden, group->takes_part());
       }
+      if (const int loss = upstream_loss(now, *group); loss > 0) all.weights[kUpstreamsCheck] = loss;
       group->weigh(now, all.weights);
     }
   }
+
+  void burdens_changed(TimePoint now) {
+    apply_checks(now);
+    link.report_soon(now);
+    hand_over_where_outweighed(now);
+  }
+
+  // None while the proxy does not serve, which is a fault by itself.
+  UpstreamCount upstreams() const { return proxy && proxy->is_ready ? proxy->upstreams : UpstreamCount{}; }
 
   // As configured over there: what it advertises, and what its checks took from it, unless that ended at the least.
   PeerPriorities peer_priorities() const {
@@ -382,8 +411,17 @@ void Agent::on_address_removed(TimePoint now, int interface_index, const IpAddre
 
 void Agent::on_proxy_report(TimePoint now, const std::optional<ProxyReport>& report) {
   if (impl_->proxy == report) return;
+  const UpstreamCount before = impl_->upstreams();
   impl_->proxy = report;
   for (const auto& router : impl_->routers) impl_->apply_proxy(now, *router);
+  if (const UpstreamCount after = impl_->upstreams(); after != before) {
+    if (after.total > 0) {
+      const bool are_all = after.usable == after.total;
+      impl_->journal.add({now, are_all ? JournalEntry::Level::info : JournalEntry::Level::warn, "", "check",
+                          "upstreams of the proxy: " + upstreams_text(after)});
+    }
+    impl_->burdens_changed(now);
+  }
   impl_->work(now);
 }
 
@@ -395,9 +433,7 @@ void Agent::on_check_result(TimePoint now, std::string_view check, bool success,
     const std::string text = "check " + status.name + " is " + (status.up ? "up" : "down") + ": " + status.reason;
     impl_->journal.add({now, level, "", "check", text});
   }
-  impl_->apply_checks(now);
-  impl_->link.report_soon(now);
-  impl_->hand_over_where_outweighed(now);
+  impl_->burdens_changed(now);
   impl_->work(now);
 }
 
@@ -412,12 +448,17 @@ void Agent::on_wall_clock(TimePoint now, WallTime wall) { impl_->link.on_wall_cl
 void Agent::on_time(TimePoint now) {
   for (VirtualRouter* router : impl_->deadlines.due(now)) router->on_time(now);
   impl_->link.on_time(now);
+  if (impl_->settles_at && *impl_->settles_at <= now) impl_->burdens_changed(now);
   impl_->work(now);
 }
 
 std::optional<TimePoint> Agent::next_deadline() const {
   const auto of_routers = impl_->deadlines.earliest(), of_link = impl_->link.next_deadline();
-  return of_routers && of_link ? std::min(*of_routers, *of_link) : of_routers ? of_routers : of_link;
+  std::optional<TimePoint> earliest;
+  for (const auto& deadline : {of_routers, of_link, impl_->settles_at}) {
+    if (deadline) earliest = std::min(earliest.value_or(*deadline), *deadline);
+  }
+  return earliest;
 }
 
 void Agent::reload(TimePoint now, Config config) {
@@ -572,6 +613,10 @@ Status Agent::status(TimePoint now) const {
                              !proxy            ? "not connected"
                              : proxy->is_ready ? "ready"
                                                : proxy->reason});
+    if (const UpstreamCount upstreams = impl_->upstreams(); upstreams.total > 0) {
+      status.checks.push_back(
+          {kUpstreamsCheck, "upstreams", upstreams.usable == upstreams.total, upstreams_text(upstreams)});
+    }
   }
   for (CheckStatus& check : impl_->verdicts.status()) status.checks.push_back(std::move(check));
   for (std::size_t i = 0; i < kDropReasons; ++i) {

@@ -74,6 +74,9 @@ struct CombinedCheck {
   friend bool operator==(const CombinedCheck&, const CombinedCheck&) = default;
 };
 
+// Under this name stands what the proxy reports of its upstreams, among the checks that have a weight.
+inline constexpr const char* kUpstreamsCheck = "upstreams";
+
 struct CheckConfig {
   std::string name;
   std::string

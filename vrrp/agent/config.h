@@ -45,6 +45,7 @@ struct VirtualRouterConfig {
   std::optional<PeerConfig> peer;  // the peer's address on this interface's network; default: the pair's
   bool unicast = false;            // default: true in pair mode
   bool track_proxy = true;
+  int upstream_weight = 0;  // 0-253: what the priority loses while the proxy can use none of its upstreams
   ChecksumForm checksum = ChecksumForm::rfc5798;
   std::string password;            // version 2's simple text password, at most 8 bytes; empty: none
   bool virtual_mac = false;        // addresses answer with 00-00-5E-00-01-VRID (RFC 9568 section 7.3)
@@ -78,6 +79,9 @@ struct Config {
   Duration hang_timeout = std::chrono::milliseconds(200);  // of the agent's own loop, watched by the supervisor
   Duration drain_time =
       std::chrono::seconds(10);  // how long connections of the old Active are relayed to it after a planned move
+  // How long upstreams are lost to the Active, or found by its peer, before that counts: the other node may see the
+  // same a moment later.
+  Duration upstream_delay = std::chrono::seconds(5);
   std::vector<std::string> warnings;  // what the loader accepted but an operator should know: for log and status
 };
 

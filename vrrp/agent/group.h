@@ -14,6 +14,7 @@
 
 #include "common/base/time.h"
 #include "vrrp/agent/virtual_router.h"
+#include "vrrp/core/settling.h"
 #include "vrrp/core/state_machine.h"
 #include "vrrp/core/tracking.h"
 
@@ -61,6 +62,7 @@ class Group {
   void clear(TimePoint now, FaultSource source);
   // The checks with a weight that are down, of all that any member tracks.
   void weigh(TimePoint now, const std::map<std::string, int>& weights);
+  SettlingLoss& upstream_loss() { return upstream_loss_; }
   // To a peer that lost less; after a try that came to nothing not again before outweighed_again_at().
   void hand_over_outweighed(TimePoint now, const PeerReport& peer);
   TimePoint outweighed_again_at() const { return outweighed_again_at_; }
@@ -81,6 +83,7 @@ class Group {
   std::vector<VirtualRouter*> members_;
   State state_;
   std::map<std::string, int> weights_;
+  SettlingLoss upstream_loss_;
   TimePoint outweighed_again_at_{};
   int penalty_ = 0;
   bool is_pair_ = false;  // all members are; and the longest of their times

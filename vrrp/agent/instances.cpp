@@ -68,6 +68,7 @@ std::vector<InstanceConfig> instances_of(const Config& config) {
       instance.preempt_delay = router.preempt_delay;
       instance.join_hold = router.join_hold;
       instance.track_proxy = router.track_proxy;
+      instance.upstream_weight = router.track_proxy ? router.upstream_weight : 0;
       instance.checksum = router.checksum;
       const std::optional<PeerConfig>& peer = router.peer ? router.peer : config.peer;
       instance.is_pair = peer.has_value();

@@ -21,6 +21,7 @@ struct PlannedGroup {
   std::set<std::string> names;  // of its virtual routers
   std::vector<std::string> track;
   bool track_proxy = false;
+  int upstream_weight = 0;
   bool is_pair = true;
   bool preempt = false;
   std::uint8_t priority = 0;
@@ -44,6 +45,7 @@ std::vector<PlannedGroup> groups_of(const Config& config, const PeerPriorities& 
     group.names.insert(instance.name);
     group.track.insert(group.track.end(), instance.track.begin(), instance.track.end());
     group.track_proxy |= instance.track_proxy;
+    group.upstream_weight = std::max(group.upstream_weight, instance.upstream_weight);
     group.is_pair = group.is_pair && instance.is_pair;
     group.preempt = instance.preempt;
     group.priority = instance.priority;
@@ -76,6 +78,7 @@ std::vector<std::string> single_checks(const Config& config, const PlannedGroup&
     }
   }
   if (group.track_proxy) singles.push_back(kProxy);
+  if (group.upstream_weight > 0) singles.emplace_back(kUpstreamsCheck);
   return singles;
 }
 
@@ -114,7 +117,8 @@ PlannedNode node_with(const Config& config, const PlannedGroup& group, const std
   for (const CheckConfig& check : config.checks) {
     verdicts.record(check.name, fails(check.name) == check.reverse, "");
   }
-  const Burden burden = verdicts.burden(group.track);
+  Burden burden = verdicts.burden(group.track);
+  if (fails(kUpstreamsCheck)) burden.weights[kUpstreamsCheck] = group.upstream_weight;
   return {!burden.faults.empty() || (group.track_proxy && fails(kProxy)), burden.penalty()};
 }
 

@@ -31,7 +31,7 @@ enum class PlannedActive {
 
 struct PlanRow {
   std::string group;                             // "web", or the virtual routers of a sync group: "mail, web"
-  std::vector<std::string> failing;              // checks, and "proxy"; empty: nothing
+  std::vector<std::string> failing;              // checks, "proxy", "upstreams" (all); empty: nothing
   bool is_node_down = false;                     // the whole node
   PlannedActive here = PlannedActive::unknown;   // it fails on this node
   PlannedActive there = PlannedActive::unknown;  // on the peer

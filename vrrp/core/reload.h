@@ -33,6 +33,7 @@ struct InstanceConfig {
   Duration preempt_delay{};
   Duration join_hold{};
   bool track_proxy = true;
+  int upstream_weight = 0;  // what the priority loses while the proxy can use no upstream; 0: nothing
   ChecksumForm checksum = ChecksumForm::rfc5798;
   bool is_pair = false;              // there is one other node and no more
   std::optional<IpAddress> peer;     // pinned: adverts of anybody else are refused

@@ -41,6 +41,12 @@ std::uint8_t effective_priority(std::uint8_t configured, int penalty) {
   return static_cast<std::uint8_t>(std::max(1, configured - penalty));
 }
 
+int share_of_weight(int weight, std::uint32_t lost, std::uint32_t total) {
+  if (lost == 0 || total == 0) return 0;
+  const std::uint64_t whole = static_cast<std::uint64_t>(weight) * std::min(lost, total);
+  return static_cast<int>((whole + total - 1) / total);
+}
+
 bool is_outweighed(const Standing& active, const Standing& peer) {
   return active.penalty > peer.penalty && active.effective_priority < peer.effective_priority;
 }

@@ -41,6 +41,9 @@ class FaultSet {
 // What is left of the configured priority: at least 1, and 255 (the owner of the address) is not touched.
 std::uint8_t effective_priority(std::uint8_t configured, int penalty);
 
+// What a weight takes when `lost` of `total` are lost: its share of them, and at least 1 if any is.
+int share_of_weight(int weight, std::uint32_t lost, std::uint32_t total);
+
 // Where a node stands in an election. penalty: what its failing checks took from its priority.
 struct Standing {
   std::uint8_t effective_priority = 0;

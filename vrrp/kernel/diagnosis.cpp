@@ -285,6 +285,9 @@ class Diagnosis {
       if (check.up) continue;
       if (check.type == "proxy")
         add("proxy", check.reason, "systemctl status vipair-proxyd; do both files name the same gate_socket?");
+      else if (check.type == kUpstreamsCheck)
+        add("upstreams", "of the proxy's groups of servers " + check.reason,
+            "vipairctl status proxy names the servers that are down, and why");
       else
         add("check", check.name + " is down: " + check.reason, "repair what it checks");
     }

@@ -53,5 +53,16 @@ TEST(Health, CountsAtLeastOneResult) {
   EXPECT_DEATH(Health(1, 0, true), "rise and fall");
 }
 
+TEST(Health, IsChangingWhileResultsContradictTheVerdict) {
+  Health health(2, 2, true);
+  EXPECT_FALSE(health.is_changing());
+  health.report(false);
+  EXPECT_TRUE(health.is_changing());
+  health.report(false);
+  EXPECT_FALSE(health.is_changing()) << "down for certain";
+  health.report(true);
+  EXPECT_TRUE(health.is_changing());
+}
+
 }  // namespace
 }  // namespace vipair

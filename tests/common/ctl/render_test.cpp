@@ -79,7 +79,8 @@ TEST(Render, ProxyStatusShowsWhatItIsTold) {
     "sites": [ { "hosts": ["blog.example.com", "*.blog.example.com"], "routes": 2 } ],
     "upstreams": [
       { "name": "blog", "balance": "round_robin",
-        "servers": [ { "address": "10.0.0.11:80", "up": true, "active": 3, "idle": 1, "requests": 70, "failures": 0 },
+        "servers": [ { "address": "10.0.0.11:80", "up": true, "active": 3, "idle": 1, "requests": 70, "failures": 0,
+          "check": { "reason": "status 200" } },
                      { "address": "10.0.0.12:80", "up": false, "active": 0, "failures": 9 } ] },
       { "name": "shop", "servers": [] } ],
     "warnings": [ "no agent" ] })");
@@ -102,9 +103,9 @@ TEST(Render, ProxyStatusShowsWhatItIsTold) {
             "blog  round_robin\n"
             "shop  -\n"
             "\n"
-            "UPSTREAM  SERVER        STATE  ACTIVE  IDLE  REQUESTS  FAILURES\n"
-            "blog      10.0.0.11:80  up     3       1     70        0\n"
-            "blog      10.0.0.12:80  DOWN   0       -     -         9\n"
+            "UPSTREAM  SERVER        STATE  ACTIVE  IDLE  REQUESTS  FAILURES  CHECK\n"
+            "blog      10.0.0.11:80  up     3       1     70        0         status 200\n"
+            "blog      10.0.0.12:80  DOWN   0       -     -         9         -\n"
             "\n"
             "warning: no agent\n");
 }

@@ -11,6 +11,7 @@
 #include <future>
 #include <thread>
 
+#include "tests/support/dns_server.h"
 #include "tests/support/tcp_peers.h"
 
 namespace vipair::proxy {
@@ -198,6 +199,50 @@ TEST_F(ProxyServerTest, TheSecondStopEndsAtOnce) {
   EXPECT_EQ(client.receive(), "");
 }
 
+TEST_F(ProxyServerTest, ServersByNameComeAndGoWithTheirAddresses) {
+  testing::DnsServer dns;
+  const std::string port = origin_.address().substr(origin_.address().rfind(':'));
+  write_site("app.internal" + port);
+  write_proxy({first_}, "resolver = { servers = [ \"" + dns.endpoint().to_string() +
+                            "\" ]; min_ttl = \"100ms\"; timeout = \"200ms\"; attempts = 1; };\n");
+  start();
+  EXPECT_THAT(TcpClient(endpoint_).get(), HasSubstr("503")) << "starts without an answer";
+  dns.set("app.internal", {testing::DnsServer::address("127.0.0.1", 0)});
+  auto wait_for = [&](const std::string& text) {
+    std::string response;
+    for (int i = 0; i < 500 && !response.ends_with(text); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      response = TcpClient(endpoint_).get();
+    }
+    EXPECT_THAT(response, EndsWith(text));
+  };
+  wait_for("\r\n\r\nhello");
+  dns.remove("app.internal");
+  boost::json::value status;
+  do {
+    status = boost::json::parse(control("GET", "/status").body);
+  } while (status.at("names").at(0).at("error").as_string().empty());
+  EXPECT_THAT(TcpClient(endpoint_).get(), EndsWith("hello")) << "the last good answer is kept";
+  EXPECT_TRUE(control("POST", "/reload").status == 200);
+  EXPECT_THAT(TcpClient(endpoint_).get(), EndsWith("hello")) << "by a reload as well";
+}
+
+TEST_F(ProxyServerTest, ChecksTakeServersOut) {
+  write("sites.d/site.conf",
+        "site = { hosts = [ \"*\" ]; upstreams = ( { name = \"app\"; servers = [ \"" + origin_.address() +
+            "\" ]; health = { type = \"http\"; expect_body = \"sorry\"; "
+            "interval = \"100ms\"; }; } ); routes = ( { path = \"/\"; upstream = \"app\"; } ); };\n");
+  write_proxy({first_});
+  start();
+  boost::json::value server;
+  do {
+    const boost::json::value status = boost::json::parse(control("GET", "/status").body);
+    server = status.at("upstreams").at(0).at("servers").at(0);
+  } while (server.at("up").as_bool());
+  EXPECT_EQ(server.at("check").at("reason").as_string(), "status 200, but its body has not the expected text");
+  EXPECT_THAT(TcpClient(endpoint_).get(), HasSubstr("503"));
+}
+
 TEST_F(ProxyServerTest, ServesUntilAnotherNodeHasTheAddresses) {
   UniqueFd gate(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
@@ -217,7 +262,7 @@ TEST_F(ProxyServerTest, ServesUntilAnotherNodeHasTheAddresses) {
     const ssize_t size = recv(agent.get(), text, sizeof text, 0);
     return decode_proxy_report({text, static_cast<std::size_t>(std::max<ssize_t>(size, 0))});
   };
-  EXPECT_EQ(hear(), (ProxyReport{true, ""}));
+  EXPECT_EQ(hear(), (ProxyReport{true, "", {1, 1}}));
   say(NodeRole::active);
   while (boost::json::parse(control("GET", "/status").body).at("gate").at("role") != "active") {
   }

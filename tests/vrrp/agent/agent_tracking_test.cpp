@@ -64,6 +64,9 @@ class AgentTrackingTest : public testing::Test {
   void result(const std::string& name, bool success) {
     agent().on_check_result(lan_.now(), name, success, success ? "connected" : "connection refused");
   }
+  void proxy_reaches(std::uint32_t usable, std::uint32_t total) {
+    lan_.set_proxy(node_, ProxyReport{true, "", {usable, total}});
+  }
   void peer_says(int priority, int penalty = 0, bool is_eligible = true, std::string role = "backup") {
     const InstanceKey key{"eth0", IpFamily::ipv4, 51};
     const auto left = static_cast<std::uint8_t>(priority - penalty);
@@ -128,16 +131,75 @@ TEST_F(AgentTrackingTest, CheckThatGoesDownHandsOverAndSaysWhy) {
   EXPECT_EQ(state(), "backup");
 }
 
+TEST_F(AgentTrackingTest, UpstreamsThatOnlyThePeerCanUseMoveTheRole) {
+  router().track_proxy = true;
+  router().upstream_weight = 253;
+  start_active();
+  proxy_reaches(1, 2);
+  lan_.run_for(4900ms);
+  EXPECT_EQ(status().effective_priority, 200) << "the peer may see the same in a moment";
+  peer_says(190);
+  EXPECT_EQ(state(), "active");
+  lan_.run_for(200ms);
+  EXPECT_EQ(state(), "yielding") << "200 - 127 is less than 190, and the peer lost nothing";
+  EXPECT_THAT(texts("check"), ElementsAre("upstreams of the proxy: 1 of 2 can be used"));
+  hear(190);
+  EXPECT_EQ(state(), "backup");
+}
+
+TEST_F(AgentTrackingTest, UpstreamsThatCameBackSoonMoveNothing) {
+  router().track_proxy = true;
+  router().upstream_weight = 253;
+  start_active();
+  proxy_reaches(0, 2);
+  lan_.run_for(4s);
+  proxy_reaches(2, 2);
+  lan_.run_for(1500ms);
+  peer_says(190);
+  lan_.run_for(500ms);
+  EXPECT_EQ(state(), "active");
+  EXPECT_EQ(status().effective_priority, 200);
+}
+
+TEST_F(AgentTrackingTest, UpstreamsThatNobodyCanUseMoveNothing) {
+  router().track_proxy = true;
+  router().upstream_weight = 253;
+  start_active();
+  proxy_reaches(0, 2);
+  lan_.run_for(5500ms);
+  EXPECT_EQ(status().effective_priority, 1);
+  peer_says(190, 189);  // as far down as it goes
+  lan_.run_for(500ms);
+  EXPECT_EQ(state(), "active");
+  EXPECT_THAT(status().faults, IsEmpty());
+}
+
+TEST_F(AgentTrackingTest, UpstreamsWeighNothingWithoutAWeightOrAProxy) {
+  router().track_proxy = true;
+  node_.config.upstream_delay = 0s;
+  start_active();
+  proxy_reaches(0, 2);
+  peer_says(190);
+  EXPECT_EQ(state(), "active") << "upstream_weight = 0";
+  Config config = node_.config;
+  config.virtual_routers[0].upstream_weight = 253;
+  config.virtual_routers[0].track_proxy = false;
+  lan_.reload(node_, config);
+  EXPECT_EQ(state(), "active") << "the proxy is not tracked";
+  EXPECT_EQ(status().effective_priority, 200);
+}
+
 TEST_F(AgentTrackingTest, StatusListsEveryCheck) {
   router().track_proxy = true;
   lan_.start(node_);
   result("gateway", false);
+  proxy_reaches(0, 3);
   std::vector<std::string> lines;
   for (const CheckStatus& check : agent().status(lan_.now()).checks) {
     lines.push_back(check.name + " " + check.type + (check.up ? " up " : " down ") + check.reason);
   }
-  EXPECT_THAT(lines, ElementsAre("proxy proxy up ready", "app tcp down not run yet",
-                                 "gateway tcp down connection refused"));
+  EXPECT_THAT(lines, ElementsAre("proxy proxy up ready", "upstreams upstreams down 0 of 3 can be used",
+                                 "app tcp down not run yet", "gateway tcp down connection refused"));
 }
 
 TEST_F(AgentTrackingTest, NewCheckOfAReloadLetsARunningRouterRun) {

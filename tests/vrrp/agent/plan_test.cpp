@@ -138,6 +138,15 @@ TEST(Plan, ReversedChecksAndExpressionsAreFollowedToTheChecksThatRun) {
                   "flag+proxy: peer own nobody", "app+flag+proxy: peer own nobody", "node: peer own nobody"));
 }
 
+TEST(Plan, UpstreamsThatCannotBeUsedAreALossLikeACheckWithAWeight) {
+  Config config = pair();
+  config.checks.clear();
+  config.virtual_routers[0].track.clear();
+  config.virtual_routers[0].upstream_weight = 253;
+  EXPECT_THAT(lines(config),
+              ElementsAre("-: unmoved unmoved unmoved", "upstreams: peer own unmoved", "node: peer own nobody"));
+}
+
 TEST(Plan, IsBoundedForManyChecks) {
   Config config = pair();
   auto rows_with = [&](int count) {

@@ -71,8 +71,16 @@ class Scenario {
   Duration pick(std::initializer_list<Duration> choices) { return choices.begin()[lan_.random(choices.size())]; }
   bool maybe() { return lan_.random(2) == 0; }
 
+  ProxyReport some_report() {
+    if (maybe()) return {false, "busy"};
+    const auto usable = static_cast<std::uint32_t>(lan_.random(4));
+    return {true, "", {usable, 3}};
+  }
+
   void set_up() {
     is_pair_ = maybe();
+    const Duration upstream_delay = pick({0s, 500ms, 2s});
+    const int upstream_weight = maybe() ? 0 : 1 + static_cast<int>(lan_.random(253));
     const int count = is_pair_ ? 2 : 2 + static_cast<int>(lan_.random(2));
     const Centiseconds interval =
         std::array{Centiseconds(2), Centiseconds(5), Centiseconds(10), Centiseconds(50)}[lan_.random(4)];
@@ -110,6 +118,8 @@ class Scenario {
       router.excluded_addresses = {prefix("198.51.100.1/32")};
       router.unicast = is_pair_ && unicast;
       router.track_proxy = true;
+      router.upstream_weight = upstream_weight;
+      node.config.upstream_delay = upstream_delay;
       router.checksum =
           std::array{ChecksumForm::rfc5798, ChecksumForm::rfc9568, ChecksumForm::automatic}[lan_.random(3)];
       if (has_checks_) {
@@ -197,7 +207,7 @@ class Scenario {
         return lan_.set_link(node, node.interface.is_up);
       case 10:
         note(node.name + " proxy changes");
-        return lan_.set_proxy(node, maybe() ? std::optional(ProxyReport{maybe(), "busy"}) : std::nullopt);
+        return lan_.set_proxy(node, maybe() ? std::optional(some_report()) : std::nullopt);
       case 11:
         note(node.name + " next claims fail");
         node.host->refused_claims = static_cast<int>(lan_.random(3));
@@ -370,11 +380,13 @@ class Scenario {
       if (!node.agent) lan_.start(node);
       lan_.set_link(node, true);
       if (node.back) lan_.set_back_link(node, true);
-      lan_.set_proxy(node, ProxyReport{true, ""});
+      // lost priority leaves somebody Active, wherever it is lost
+      const bool is_blind = !has_checks_ && maybe();
+      lan_.set_proxy(node, ProxyReport{true, "", {is_blind ? 0u : 3u, 3}});
       node.agent->undrain(lan_.now());
       if (!has_checks_) continue;
       lan_.set_check(node, "app", true);
-      lan_.set_check(node, "gateway", maybe());  // lost priority leaves somebody Active, wherever it is lost
+      lan_.set_check(node, "gateway", maybe());
     }
   }
 
@@ -399,10 +411,13 @@ class Scenario {
     if (preempt && has_handed_over_) return "";  // preemption may rest
     PeerPriorities priorities;
     for (const InstanceConfig& instance : instances_of(peer.config)) priorities[instance.key] = instance.priority;
-    const bool own_fails = has_checks_ && !own.checks["gateway"],
-               peer_fails = has_checks_ && !peer.checks["gateway"];
-    const std::vector<std::string> failing =
-        own_fails || peer_fails ? std::vector<std::string>{"gateway"} : std::vector<std::string>{};
+    auto loses = [&](SimulatedLan::Node& node) {
+      if (has_checks_) return !node.checks["gateway"];
+      return own.config.virtual_routers[0].upstream_weight > 0 && node.proxy->upstreams.usable == 0;
+    };
+    const bool own_fails = loses(own), peer_fails = loses(peer);
+    std::vector<std::string> failing;
+    if (own_fails || peer_fails) failing = {has_checks_ ? "gateway" : kUpstreamsCheck};
     for (const PlanRow& row : plan(own.config, priorities)) {
       if (row.is_node_down || row.failing != failing) continue;
       const PlannedActive planned = own_fails && peer_fails ? row.everywhere : own_fails ? row.here : row.there;

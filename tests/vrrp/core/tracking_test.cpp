@@ -49,6 +49,15 @@ TEST(EffectivePriority, StaysBetweenOneAndTheConfiguredOne) {
   EXPECT_EQ(effective_priority(255, 30), 255) << "the owner of the address stays the owner";
 }
 
+TEST(ShareOfWeight, IsWhatIsLostOfTheWhole) {
+  EXPECT_EQ(share_of_weight(50, 0, 4), 0);
+  EXPECT_EQ(share_of_weight(50, 1, 4), 13) << "rounded up: nothing that is lost weighs nothing";
+  EXPECT_EQ(share_of_weight(50, 4, 4), 50);
+  EXPECT_EQ(share_of_weight(253, 1, 1'000'000), 1);
+  EXPECT_EQ(share_of_weight(0, 4, 4), 0) << "turned off";
+  EXPECT_EQ(share_of_weight(50, 0, 0), 0) << "there are none";
+}
+
 TEST(IsOutweighed, OnlyByAPeerThatLostLessAndIsTheGreaterNow) {
   EXPECT_TRUE(is_outweighed({80, 120}, {100, 0}));
   EXPECT_FALSE(is_outweighed({100, 20}, {100, 0})) << "equal";
