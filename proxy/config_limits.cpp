@@ -22,6 +22,7 @@ void read_limits(ConfigGroup& root, Limits& limits) {
   assign(limits.connections, group->integer("connections", 1, 10'000'000));
   assign(limits.response_rate_min, group->size("response_rate_min", 0, kKibi * kKibi * kKibi));
   assign(limits.connections_per_address, group->integer("connections_per_address", 0, 10'000'000));
+  assign(limits.http2_streams, group->integer("http2_streams", 1, 1000));
   read_body_limit(*group, limits.request_body);
   if (!group->has("request_target")) {
     limits.request_target = std::min(limits.request_target, limits.request_head);

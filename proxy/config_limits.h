@@ -24,6 +24,7 @@ struct Limits {
   std::uint64_t response_rate_min =
       240;  // bytes per second that a client takes of a response over write_idle; 0: any
   std::size_t connections_per_address = 0;  // of these; 0: any number. Trusted proxies are not counted
+  std::size_t http2_streams = 100;          // requests at once on one HTTP/2 connection
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 

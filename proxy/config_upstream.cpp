@@ -77,6 +77,9 @@ void read_upstream(ConfigGroup& group, const Timeouts& timeouts, Upstream& upstr
   if (auto balance = group.choice("balance", {"round_robin", "least_connections", "random", "hash"});
       balance && *balance != 0)
     group.error("balance", std::string(kUnsupported) + ", expected \"round_robin\"");
+  if (auto protocol = group.choice("protocol", {"http1", "h2"})) {
+    upstream.protocol = static_cast<UpstreamProtocol>(*protocol);
+  }
   refuse_unsupported(group, {"sticky"});
   upstream.tls = read_upstream_tls(group);
   upstream.health = read_health(group);

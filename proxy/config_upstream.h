@@ -2,6 +2,7 @@
 // upstreams = ( … ): the groups of servers that requests are passed on to.
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +39,8 @@ struct ServerName {
   friend bool operator==(const ServerName&, const ServerName&) = default;
 };
 
+enum class UpstreamProtocol : std::uint8_t { http1, h2 };
+
 struct Upstream {
   std::string name;                        // unique within its site
   std::vector<UpstreamServer> servers;     // no duplicates, in the file's order, those found by name last
@@ -53,6 +56,7 @@ struct Upstream {
   // Every connection begins with who its client is, and so serves no other: idle_connections is 0.
   policy::ProxyProtocol send_proxy_protocol = policy::ProxyProtocol::none;
   std::optional<HealthCheck> health;  // none: its servers are not checked
+  UpstreamProtocol protocol = UpstreamProtocol::http1;
   friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 

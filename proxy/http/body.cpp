@@ -55,8 +55,7 @@ BodyDecoder::Step BodyDecoder::decode(std::string_view input) {
   // One run of payload, with the framing before it and behind it: a body whose bytes are all here is complete now.
   while (step.consumed < input.size()) {
     if (state_ == State::done || state_ == State::failed) break;
-    bool is_payload = state_ == State::payload || state_ == State::until_close || state_ == State::chunk_payload;
-    if (!is_payload) {
+    if (!is_before_payload()) {
       char c = input[step.consumed++];
       auto error = state_ == State::trailer_line ? trailer_byte(c) : chunk_line_byte(c);
       if (error) {

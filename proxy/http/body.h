@@ -58,6 +58,10 @@ class BodyDecoder {
   bool is_complete() const { return state_ == State::done; }
   // So many bytes of payload went another way; not in a chunked body.
   void pass(std::uint64_t bytes);
+  // The next byte is payload, not framing.
+  bool is_before_payload() const {
+    return state_ == State::payload || state_ == State::until_close || state_ == State::chunk_payload;
+  }
   // The peer closed: the regular end of an until_close body, a truncation of any other unless complete.
   bool finish_at_close();
   std::uint64_t payload_bytes() const { return payload_bytes_; }

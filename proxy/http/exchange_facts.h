@@ -35,6 +35,7 @@ struct ExchangeFacts {
   std::span<const std::string_view> captures{};  // of the route's regular expression; [0] is the whole match
   std::string_view client_certificate{};         // Client-Cert's value (RFC 9440), of a verified certificate
   std::string_view upgrade{};  // the protocol asked for besides HTTP (requested_upgrade()), or empty
+  bool client_speaks_http2 = false;
   bool client_is_trusted = false;  // its X-Forwarded-*, Forwarded, X-Real-IP and X-Request-ID are believed
 };
 

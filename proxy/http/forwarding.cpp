@@ -102,9 +102,12 @@ std::string_view believed(const RequestHead& head, const char* buffer, FieldName
   return field != nullptr && field->value.length != 0 ? field->value.in(buffer) : ours;
 }
 
-void append_via(Buffer& out, std::uint8_t minor_version, std::string_view node, const HeaderRules* rules) {
+void append_via(Buffer& out, std::string_view name_and_version, std::string_view node, const HeaderRules* rules) {
   if (node.empty() || (rules != nullptr && rules->removes("via"))) return;
-  append_field(out, minor_version == 0 ? "Via: 1.0 " : "Via: 1.1 ", node);
+  append_field(out, name_and_version, node);
+}
+constexpr std::string_view via(std::uint8_t minor_version) {
+  return minor_version == 0 ? "Via: 1.0 " : "Via: 1.1 ";
 }
 
 // The lists of hops get the one before us, whoever the client behind it is.
@@ -301,7 +304,7 @@ void request_for_upstream(Buffer& out, const RequestHead& head, const char* buff
   if (rules.empty() || !rules.removes("forwarded")) append_forwarded(out, head, buffer, facts, host);
   if (!facts.request_id.empty()) append_own("X-Request-ID: ", [&] { out.append(facts.request_id); });
   if (!facts.client_certificate.empty()) append_own("Client-Cert: ", [&] { out.append(facts.client_certificate); });
-  append_via(out, head.minor_version, facts.node, &rules);
+  append_via(out, facts.client_speaks_http2 ? "Via: 2.0 " : via(head.minor_version), facts.node, &rules);
   rules.append_fields(facts, out);
   out.append("\r\n");
 }
@@ -346,7 +349,7 @@ ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const
   }
   if (!fields.has(FieldName::date) && !client.date.empty() && !rules.removes("date"))
     append_field(out, "Date: ", client.date);
-  append_via(out, head.minor_version, facts.node, &rules);
+  append_via(out, via(head.minor_version), facts.node, &rules);
   if (!result.persists) {
     out.append("Connection: close\r\n");
   } else if (client.minor_version == 0) {
@@ -369,7 +372,7 @@ bool interim_for_client(Buffer& out, const ResponseHead& head, const char* buffe
   if (client.minor_version == 0) return false;
   append_status_line(out, head, buffer);
   append_passing_fields(out, head.fields, buffer, kResponseRewritten | bit(FieldName::trailer), nullptr);
-  append_via(out, head.minor_version, facts.node, nullptr);
+  append_via(out, via(head.minor_version), facts.node, nullptr);
   out.append("\r\n");
   return true;
 }
@@ -391,7 +394,7 @@ void switch_for_client(Buffer& out, const ResponseHead& head, const char* buffer
   append_passing_fields(out, head.fields, buffer, kResponseRewritten | bit(FieldName::trailer), &rules);
   out.append("Connection: Upgrade\r\n");
   append_field(out, "Upgrade: ", facts.upgrade);
-  append_via(out, head.minor_version, facts.node, &rules);
+  append_via(out, via(head.minor_version), facts.node, &rules);
   if (!rules.empty()) rules.append_fields(facts, out);
   out.append("\r\n");
 }

@@ -6,7 +6,8 @@ bool may_retry(const ProxyError& error, const Attempt& attempt) {
   if (error.side != Side::upstream || attempt.response_started || attempt.number >= kAttemptsMax) return false;
   if (!attempt.can_replay_body) return false;
   if (error.stage == Stage::pick) return false;  // there is nobody else
-  if (!error.request_sent) return true;
+  // HTTP/2 refuses single requests, and says so before it acts on them (RFC 9113 section 8.7).
+  if (!error.request_sent || error.cause == Cause::refused) return true;
   bool was_closed_meanwhile =
       attempt.is_reused_connection && (error.cause == Cause::closed || error.cause == Cause::reset);
   return was_closed_meanwhile && http::is_idempotent(attempt.method);

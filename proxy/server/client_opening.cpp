@@ -4,6 +4,7 @@
 
 #include "common/runtime/log.h"
 #include "proxy/server/client_session.h"
+#include "proxy/server/h2_session.h"
 
 namespace vipair::proxy {
 
@@ -12,7 +13,7 @@ ClientOpening::ClientOpening(WorkerContext& worker, std::unique_ptr<Stream> clie
     : worker_(worker),
       info_(std::move(info)),
       contexts_(worker.current().snapshot->files.tls),
-      stream_((hello_.may_use_http2 = may_use_http2 && kOffersHttp2,
+      stream_((hello_.may_use_http2 = may_use_http2,
                std::make_unique<TlsStream>(std::move(client), contexts_->accept(hello_)))),
       waiter_(worker.scheduler) {
   ++worker_.session_count;
@@ -78,14 +79,22 @@ Task ClientOpening::run() {
   begin_session();
 }
 
+template <class AnySession>
+void ClientOpening::begin(std::unique_ptr<AnySession> session) {
+  worker_.sessions.push_back(*session);
+  session.release()->start();  // owned by the list from now on
+}
+
 void ClientOpening::begin_session() {
   auto tls = std::make_shared<TlsInfo>(TlsContexts::info(stream_->ssl(), hello_));
   (tls->is_resumed ? worker_.counters.tls.resumed : worker_.counters.tls.full).add();
   info_.is_tls = true;
   info_.tls = std::move(tls);
-  auto session = std::make_unique<ClientSession>(worker_, std::move(stream_), info_);
-  worker_.sessions.push_back(*session);
-  session.release()->start();  // owned by the list from now on
+  if (info_.tls->is_http2) {
+    begin(std::make_unique<H2Session>(worker_, std::move(stream_), info_));
+  } else {
+    begin(std::make_unique<ClientSession>(worker_, std::move(stream_), info_));
+  }
 }
 
 void ClientOpening::on_failure(std::string_view why) {

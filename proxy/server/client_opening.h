@@ -29,6 +29,8 @@ class ClientOpening final : public Session {
   Task run();
   static void on_done(void* opening);
   void begin_session();
+  template <class AnySession>
+  void begin(std::unique_ptr<AnySession> session);
   void on_failure(std::string_view why);
 
   WorkerContext& worker_;

@@ -18,15 +18,24 @@ using policy::Cause;
 using policy::Side;
 using policy::Stage;
 
-ClientSession::ClientSession(WorkerContext& worker, std::unique_ptr<Stream> client, ClientInfo info)
+ClientSession::ClientSession(WorkerContext& worker, std::unique_ptr<Stream> client, ClientInfo info,
+                             std::string_view already_read)
     : worker_(worker),
       client_(std::move(client)),
       waiter_(worker.scheduler),
       idle_since_(worker.scheduler.now()),
       info_(std::move(info)) {
-  ++worker_.session_count;
-  worker_.counters.connections.add();
+  if (!is_stream()) {
+    ++worker_.session_count;
+    worker_.counters.connections.add();
+  }
   client_->set_waiter(&waiter_);
+  if (already_read.empty()) return;
+  request_ = worker_.requests.take();
+  InputBuffer& in = request_->exchange.head_in;
+  in.reserve(BufferPool::kSmall);
+  std::copy(already_read.begin(), already_read.end(), in.room().begin());
+  in.produced(already_read.size());
 }
 
 ClientSession::~ClientSession() {
@@ -36,6 +45,7 @@ ClientSession::~ClientSession() {
     if (request_->local != nullptr) worker_.unpin(request_->local);
     worker_.requests.give_back(std::move(request_));
   }
+  if (is_stream()) return;
   --worker_.session_count;
   worker_.counters.connections.subtract();
 }
@@ -55,6 +65,7 @@ void ClientSession::on_done(void* session) {
       log::error(std::string("client session ended by an exception: ") + exception.what());
     }
   }
+  self->client_->set_waiter(nullptr);  // a stream of HTTP/2 sees that nobody will serve its next request
   self->worker_.finished.push_back(self);
 }
 
@@ -244,13 +255,21 @@ void ClientSession::connect() {
     slot.reuses.add();
   } else {
     int error = 0;
-    request.connection = worker_.connector(request.server->server().endpoint, error);
+    const bool speaks_http2 =
+        request.local->snapshot->upstreams[request.route->upstream].config->protocol == UpstreamProtocol::h2;
+    if (speaks_http2) {
+      bool is_reused = false;
+      request.connection = request.server->open_stream(worker_, error, is_reused);
+      request.connection_is_reused = is_reused && !was_reused;
+    } else {
+      request.connection = worker_.connector(request.server->server().endpoint, error);
+    }
     if (request.connection == nullptr) {
       const Cause cause = cause_of(error);
       const Side side = cause == Cause::exhausted ? Side::proxy : Side::upstream;
       return on_failure({side, Stage::connect, cause, false});
     }
-    if (request.server->speaks_tls()) {
+    if (request.server->speaks_tls() && !speaks_http2) {
       auto report = [&worker = worker_, &server = request.server->server()](const std::string& why) {
         worker.report_tls_failure(server, why);
       };

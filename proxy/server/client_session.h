@@ -3,6 +3,7 @@
 // holds no buffer. Belongs to its worker, which destroys it after its coroutine has ended.
 
 #include <memory>
+#include <string_view>
 
 #include "proxy/server/answer.h"
 #include "proxy/server/client_info.h"
@@ -20,7 +21,9 @@ inline constexpr std::size_t kLingerBytesMax = 16 * 1024 * 1024;  // read and th
 
 class ClientSession final : public Session {
  public:
-  ClientSession(WorkerContext& worker, std::unique_ptr<Stream> client, ClientInfo info);
+  // `already_read` came from the client before its protocol was known.
+  ClientSession(WorkerContext& worker, std::unique_ptr<Stream> client, ClientInfo info,
+                std::string_view already_read = {});
   ~ClientSession() override;
 
   void start();  // runs up to its first wait
@@ -32,6 +35,7 @@ class ClientSession final : public Session {
 
   Task run();
   static void on_done(void* session);
+  bool is_stream() const { return info_.http_version == 2; }  // its connection is counted as a whole
   TimePoint now() const { return worker_.scheduler.now(); }
   const Config& config() const { return request_->local->snapshot->config; }
   http::ExchangeFacts facts() const { return facts_of(*request_, info_); }

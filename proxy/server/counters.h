@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <utility>
 
+#include "proxy/http/h2_flood.h"
+#include "proxy/http/h2_frame.h"
+#include "proxy/http/h2_head.h"
 #include "proxy/http/head_parser.h"
 #include "proxy/http/target.h"
 #include "proxy/policy/client_hello.h"
@@ -78,6 +81,16 @@ struct ProxyHeaderCounters {
   std::array<Counter, policy::kProxyHeaderErrors> refused;
 };
 
+struct H2Counters {
+  Counter connections;  // now, to clients and to upstreams
+  Counter streams;      // requests that clients began
+  Counter refused_streams;
+  Counter stalled;  // connections that took nothing
+  std::array<Counter, http::h2::kErrorCodes> goaways, resets_sent, resets_received;  // by code
+  std::array<Counter, http::h2::kFloods> floods;
+  std::array<Counter, http::h2::kHeadFaults> malformed;
+};
+
 struct alignas(64) WorkerCounters {
   AcceptCounters accept;
   TlsCounters tls;
@@ -94,6 +107,7 @@ struct alignas(64) WorkerCounters {
   Counter retries;
   Counter bytes_from_clients, bytes_to_clients;  // payload
   Counter log_lines_lost;
+  H2Counters h2;
 };
 
 }  // namespace vipair::proxy

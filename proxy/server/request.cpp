@@ -75,6 +75,7 @@ http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client) {
     facts.upstream_address = request.server->server().text;
   }
   if (request.route != nullptr && request.route->pattern) facts.captures = request.captures;
+  facts.client_speaks_http2 = client.http_version == 2;
   facts.client_is_trusted = request.client_is_trusted;
   return facts;
 }

@@ -128,6 +128,45 @@ void add_traffic(MetricsWriter& out, const Snapshot& snapshot) {
                 "From the request's being sent to a server to the head of its response.", upstreams);
 }
 
+// Every refusal of HTTP/2 by its reason; reasons that never came are left out.
+void write_http2(const ServerView& view, MetricsWriter& out) {
+  auto single = [&](std::string_view name, std::string_view type, std::string_view help,
+                    Counter H2Counters::*which) {
+    out.family(name, type, help);
+    out.sample({}, sum(
+                       view, [which](auto& c) -> auto& { return c.h2.*which; }));
+  };
+  auto by_reason = [&](std::string_view name, std::string_view help, auto which, auto name_of) {
+    out.family(name, "counter", help);
+    for (std::size_t i = 0; i < (WorkerCounters{}.h2.*which).size(); ++i) {
+      const std::uint64_t count = sum(
+          view, [=](auto& c) -> auto& { return (c.h2.*which)[i]; });
+      if (count != 0) out.sample({{"reason", name_of(i)}}, count);
+    }
+  };
+  auto code = [](std::size_t i) { return http::h2::to_string(static_cast<http::h2::ErrorCode>(i)); };
+  single("vipair_proxy_http2_connections", "gauge", "HTTP/2 connections, to clients and to upstreams.",
+         &H2Counters::connections);
+  single("vipair_proxy_http2_streams_total", "counter", "Requests that clients began over HTTP/2.",
+         &H2Counters::streams);
+  single("vipair_proxy_http2_refused_streams_total", "counter", "Requests beyond limits.http2_streams.",
+         &H2Counters::refused_streams);
+  single("vipair_proxy_http2_stalled_total", "counter",
+         "HTTP/2 connections ended because nothing was taken on them.", &H2Counters::stalled);
+  by_reason("vipair_proxy_http2_goaways_sent_total", "HTTP/2 connections ended by us, by error code.",
+            &H2Counters::goaways, code);
+  by_reason("vipair_proxy_http2_resets_sent_total", "Streams reset by us, by error code.", &H2Counters::resets_sent,
+            code);
+  by_reason("vipair_proxy_http2_resets_received_total", "Streams reset by the peer, by error code.",
+            &H2Counters::resets_received, code);
+  by_reason("vipair_proxy_http2_floods_total", "HTTP/2 connections ended for too many frames of a kind.",
+            &H2Counters::floods,
+            [](std::size_t i) { return http::h2::to_string(static_cast<http::h2::Flood>(i)); });
+  by_reason("vipair_proxy_http2_malformed_total", "Heads and trailers over HTTP/2 that were refused, by reason.",
+            &H2Counters::malformed,
+            [](std::size_t i) { return http::h2::to_string(static_cast<http::h2::HeadFault>(i)); });
+}
+
 }  // namespace
 
 std::string reload_json(const ConfigErrors& errors) {
@@ -348,6 +387,8 @@ std::string metrics_text(const ServerView& view) {
       }
     }
   }
+
+  write_http2(view, out);
 
   auto per_server = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
     out.family(name, type, help);

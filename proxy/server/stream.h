@@ -57,6 +57,7 @@ class Stream {
  protected:
   static constexpr std::uint8_t kReadable = 1, kWritable = 2, kPeerClosed = 4, kBroken = 8;
   Stream() = default;
+  const Waiter* waiter() const { return waiter_; }
   void became_ready(std::uint8_t flags) {
     ready_ = static_cast<std::uint8_t>(ready_ | flags);
     if (carried_ != nullptr) {

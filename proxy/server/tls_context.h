@@ -26,8 +26,6 @@
 
 namespace vipair::proxy {
 
-inline constexpr bool kOffersHttp2 = false;  // until there is a session for it
-
 class TlsContexts {
  public:
   // Of one handshake; outlives it.

@@ -37,11 +37,13 @@ struct Server {
 // Begins a connection; nullptr and the errno when not even that is possible.
 using Connector = std::function<std::unique_ptr<Stream>(const IpEndpoint& endpoint, int& error)>;
 
+class H2Upstreams;
+struct WorkerContext;
+
 class UpstreamPool {
  public:
-  UpstreamPool(std::shared_ptr<Server> server, std::size_t worker)
-      : server_(std::move(server)), slot_(server_->slots[worker]) {}
-  ~UpstreamPool() { close_idle(); }
+  UpstreamPool(std::shared_ptr<Server> server, std::size_t worker);
+  ~UpstreamPool();
 
   const Server& server() const { return *server_; }
   Server::Slot& slot() { return slot_; }
@@ -51,9 +53,13 @@ class UpstreamPool {
   // nullptr: in the clear. name: the server as it is written. Idle connections of before are closed.
   void use_tls(std::shared_ptr<const UpstreamTls> tls, const std::string& name);
   bool speaks_tls() const { return tls_ != nullptr; }
-  std::unique_ptr<Stream> secure(std::unique_ptr<Stream> connection, UpstreamTls::OnFailure on_failure);
+  std::unique_ptr<Stream> secure(std::unique_ptr<Stream> connection, UpstreamTls::OnFailure on_failure,
+                                 bool http2 = false);
   std::unique_ptr<Stream> take_idle();  // nullptr: none is usable
   void give_back(std::unique_ptr<Stream> stream, TimePoint now);
+  // To a server that speaks HTTP/2: a stream for one request, on a connection that is shared or new. nullptr and
+  // the errno as a Connector does. `is_reused`: the connection has served a request before.
+  std::unique_ptr<Stream> open_stream(WorkerContext& worker, int& error, bool& is_reused);
   void sweep(TimePoint now);  // closes what is too old or was closed by the server; call now and then
   void close_idle();
 
@@ -81,6 +87,7 @@ class UpstreamPool {
   std::shared_ptr<const UpstreamTls> tls_;
   std::string tls_name_;
   std::shared_ptr<UpstreamTlsSession> tls_session_;
+  std::unique_ptr<H2Upstreams> multiplexed_;
   std::size_t idle_max_ = 0;
   Duration idle_timeout_{};
 };

@@ -70,8 +70,8 @@ Expected<std::shared_ptr<const UpstreamTls>, ConfigError> UpstreamTls::load(cons
 }
 
 std::unique_ptr<Stream> UpstreamTls::connect(std::unique_ptr<Stream> carrier, std::string_view server,
-                                             std::shared_ptr<UpstreamTlsSession> session,
-                                             OnFailure on_failure) const {
+                                             std::shared_ptr<UpstreamTlsSession> session, OnFailure on_failure,
+                                             bool http2) const {
   SslPtr ssl(SSL_new(context_.get()));
   if (ssl == nullptr) throw std::bad_alloc();
   SSL_set_connect_state(ssl.get());
@@ -83,6 +83,11 @@ std::unique_ptr<Stream> UpstreamTls::connect(std::unique_ptr<Stream> carrier, st
     const bool is_set = is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), name.c_str()) == 1
                                    : SSL_set1_host(ssl.get(), name.c_str()) == 1;
     if (!is_set) throw std::bad_alloc();
+  }
+  constexpr std::string_view kHttp2 = "\x02h2";
+  if (http2 && SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(kHttp2.data()),
+                                   static_cast<unsigned>(kHttp2.size())) != 0) {
+    throw std::bad_alloc();
   }
   if (session->last != nullptr) SSL_set_session(ssl.get(), session->last.get());
   auto attachment = std::make_shared<Attachment>(Attachment{std::move(session), std::move(on_failure)});

@@ -31,7 +31,8 @@ class UpstreamTls {
   // for unless server_name says otherwise. The stream becomes writable once the handshake is over; why it failed is
   // told to on_failure.
   std::unique_ptr<Stream> connect(std::unique_ptr<Stream> carrier, std::string_view server,
-                                  std::shared_ptr<UpstreamTlsSession> session, OnFailure on_failure) const;
+                                  std::shared_ptr<UpstreamTlsSession> session, OnFailure on_failure,
+                                  bool http2 = false) const;  // asked for by ALPN
 
  private:
   UpstreamTls() = default;

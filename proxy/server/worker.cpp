@@ -10,6 +10,7 @@
 #include "proxy/server/admission.h"
 #include "proxy/server/client_opening.h"
 #include "proxy/server/client_session.h"
+#include "proxy/server/h2_opening.h"
 #include "proxy/server/proxy_opening.h"
 #include "proxy/server/tcp_stream.h"
 #include "proxy/server/tunnel_session.h"
@@ -118,6 +119,8 @@ void Worker::begin_session(std::unique_ptr<Stream> stream, const ClientInfo& cli
   const Listener* listener = snapshot.listener(client.listening);
   if (listener != nullptr && listener->tls) {
     begin(std::make_unique<ClientOpening>(context_, std::move(stream), client, listener->http2));
+  } else if (listener != nullptr && listener->http2) {
+    begin(std::make_unique<H2Opening>(context_, std::move(stream), client));
   } else {
     begin(std::make_unique<ClientSession>(context_, std::move(stream), client));
   }

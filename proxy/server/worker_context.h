@@ -13,6 +13,7 @@
 
 #include "common/base/time.h"
 #include "common/runtime/log.h"
+#include "proxy/http/h2_fields.h"
 #include "proxy/policy/balancer.h"
 #include "proxy/server/access_log.h"
 #include "proxy/server/buffer_pool.h"
@@ -59,6 +60,11 @@ struct WorkerContext {
 
   // The session for a connection of which everything below its own protocol is known; the worker's.
   std::function<void(std::unique_ptr<Stream> client, const ClientInfo& info)> begin_session;
+  // Scratch of HTTP/2 streams: a head on its way from text to fields, used within one call.
+  http::RequestHead h2_request;
+  http::ResponseHead h2_response;
+  http::h2::FieldLines h2_lines;
+
   IntrusiveList<Session> sessions;
   std::size_t session_count = 0;
   // Those of them that are no further than their handshake, the oldest first.

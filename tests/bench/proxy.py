@@ -38,8 +38,13 @@ ROWS = {
     "websocket": ("WebSocket echo of 64 bytes, 64 connections", ["--connections", "64", "--websocket", "64"], "tunnel"),
     "tunnel-64k": ("WebSocket echo of 64 KiB, 16 connections", ["--connections", "16", "--websocket", "65536"], "tunnel"),
     "close": ("connection per request, 64 at once", ["--connections", "64", "--close"], "close"),
+    "h2": ("HTTP/2 in the clear, 1 KiB, 4 connections with 100 streams", None, "h2"),
+    "h2-one": ("the same with one stream on each of 64 connections", None, "h2"),
     "hosts": ("10,000 hosts, 64 connections", ["--connections", "64", "--host", "h9999.bench.example"], "hosts"),
 }
+# These are asked by h2load, which counts in requests: so many per second that is asked for.
+H2LOAD = {"h2": ["-c", "4", "-m", "100"], "h2-one": ["-c", "64", "-m", "1"]}
+H2_REQUESTS_PER_SECOND = 30000
 HOSTS = [f"h{i}.bench.example" for i in range(10000)]
 PEERS = ["nginx", "haproxy"]
 OURS = "vipair"
@@ -87,7 +92,7 @@ defaults
   http-reuse always
   {log}
 frontend front
-  bind 127.0.0.1:{port} backlog 4096
+  bind 127.0.0.1:{port} backlog 4096{bind_options}
   option forwardfor
   http-request set-header X-Forwarded-Proto http
   {backend}
@@ -97,7 +102,7 @@ backend origin
 
 PROXYD = """
 workers = 1;
-listeners = ( {{ address = "127.0.0.1:{port}"; }} );
+listeners = ( {{ address = "127.0.0.1:{port}"; http2 = {http2}; }} );
 access_log = {{ path = "{dir}/vipair-access.log"; format = "{format}"; }};
 control_socket = "{dir}/{name}.sock";
 gate_socket = "{dir}/{name}-gate.sock";
@@ -139,6 +144,11 @@ def worker_of(process, what):
     raise SystemExit(f"{what} has no worker")
 
 
+def cpu_seconds(pid):
+    """Of all its threads so far, to the nanosecond (clock_getcpuclockid)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
 class Bench:
     def __init__(self, programs, folder, proxy_core, load_cores):
         self.programs = programs
@@ -170,6 +180,7 @@ class Bench:
         what = f"{name}-{variant}"
         values = {"dir": self.folder, "port": port, "origin": f"127.0.0.1:{self.origin_port}", "name": what}
         has_log = variant == "log"
+        has_h2 = variant == "h2"
         hosts = HOSTS if variant == "hosts" else []
         if name == "floor":
             command = [self.programs["floor"], f"127.0.0.1:{port}", values["origin"]]
@@ -180,7 +191,9 @@ class Bench:
             values["access_log"] = f"{self.folder}/nginx-access.log combined buffer=64k flush=5s" if has_log else "off"
             values["connection"] = ('proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";'
                                     if variant == "tunnel" else 'proxy_set_header Connection "";')
-            values["servers"] = "".join(NGINX_SERVER.format(port=port, host=host, options="" if i else " backlog=4096")
+            http2 = " http2" if has_h2 else ""
+            values["servers"] = "".join(NGINX_SERVER.format(port=port, host=host,
+                                                            options="" if i else f"{http2} backlog=4096")
                                         for i, host in enumerate(hosts or ["_"]))
             config = self.folder / f"{what}.conf"
             config.write_text(NGINX.format(**values))
@@ -190,6 +203,7 @@ class Bench:
             values["log_target"] = "log stdout format raw local0" if has_log else ""
             values["log"] = "log global\n  option httplog" if has_log else ""
             values["backend"] = "default_backend origin"
+            values["bind_options"] = " proto h2" if has_h2 else ""
             if hosts:
                 names = self.folder / "hosts.map"
                 names.write_text("".join(f"{host} origin\n" for host in hosts))
@@ -201,6 +215,7 @@ class Bench:
         else:
             values["sites"] = ",".join(PROXYD_SITE.format(host=host, **values) for host in hosts or ["*"])
             values["format"] = "combined" if has_log else "off"
+            values["http2"] = "true" if has_h2 else "false"
             config = self.folder / f"{what}.conf"
             config.write_text(PROXYD.format(**values))
             process = self.start([self.programs[OURS], "--config", config], self.proxy_core, what, port)
@@ -212,6 +227,8 @@ class Bench:
         if (name, variant) not in self.contenders:
             self.start_contender(name, variant)
         port, pids = self.contenders[name, variant]
+        if row in H2LOAD:
+            return self.measure_with_h2load(name, row, port, pids, seconds, warm_up)
         command = ["taskset", "-c", str(self.load_core), self.programs["load"], "--target", f"127.0.0.1:{port}",
                    "--seconds", seconds, "--warm-up", warm_up, "--core", self.proxy_core, *arguments]
         for pid in pids:
@@ -230,6 +247,24 @@ class Bench:
             "others": max(0.0, 1 - sample["core_idle"] - sample["cpu_ns"] / 1e9 / sample["seconds"]),
             "errors": sample["errors"],
         }
+
+    def measure_with_h2load(self, name, row, port, pids, seconds, warm_up):
+        def ask(requests):
+            command = ["taskset", "-c", self.load_core, "h2load", "-n", requests, *H2LOAD[row],
+                       f"http://127.0.0.1:{port}/1024"]
+            began, before = time.monotonic(), sum(cpu_seconds(pid) for pid in pids)
+            result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            cpu, wall = sum(cpu_seconds(pid) for pid in pids) - before, time.monotonic() - began
+            found = re.search(r"(\d+) 2xx", result.stdout.decode(errors="replace"))
+            return cpu, wall, int(found[1]) if found else 0
+
+        ask(int(H2_REQUESTS_PER_SECOND * warm_up))
+        wanted = int(H2_REQUESTS_PER_SECOND * seconds)
+        cpu, wall, answered = ask(wanted)
+        if answered == 0:
+            raise SystemExit(f"{name}, {row}: no request was answered")
+        return {"us": cpu * 1e6 / answered, "per_second": answered / wall, "busy": cpu / wall, "others": 0.0,
+                "errors": wanted - answered}
 
     def stop(self):
         for process in self.processes:
@@ -332,6 +367,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     bench = Bench(programs, folder, proxy_core, load_cores)
     report = {"rounds": options.rounds, "seconds": options.seconds, "cores": len(cores), "rows": {}}
+    if set(rows) & set(H2LOAD) and not shutil.which("h2load"):
+        raise SystemExit("missing: h2load (tests/install.sh installs)")
     errors = 0
     try:
         versions = {}
@@ -349,17 +386,18 @@ def main():
                   + ", ".join(f"{name} {text}" for name, text in versions.items()))
         bench.start_origin()
         for row in rows:
-            samples = {name: [] for name in names}
+            able = [name for name in names if name != "floor" or row not in H2LOAD]  # the floor speaks no HTTP/2
+            samples = {name: [] for name in able}
             for turn in range(options.rounds):
-                for name in names[turn % len(names):] + names[:turn % len(names)]:
+                for name in able[turn % len(able):] + able[:turn % len(able)]:
                     samples[name].append(bench.measure(name, row, options.seconds, options.warm_up))
-            results = {name: summary(samples[name]) for name in names}
-            peers = [samples[name] for name in PEERS if name in names]
-            ratio = {name: paired_ratio(samples[name], peers) for name in names if name in ("floor", OURS)}
+            results = {name: summary(samples[name]) for name in able}
+            peers = [samples[name] for name in PEERS if name in able]
+            ratio = {name: paired_ratio(samples[name], peers) for name in able if name in ("floor", OURS)}
             errors += sum(result["errors"] for result in results.values())
             report["rows"][row] = {"title": ROWS[row][0], "results": results, "ratio_to_better_peer": ratio}
             if not quiet:
-                print_row(ROWS[row][0], names, results, ratio)
+                print_row(ROWS[row][0], able, results, ratio)
     finally:
         bench.stop()
         shutil.rmtree(folder, ignore_errors=True)

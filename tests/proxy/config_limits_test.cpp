@@ -17,6 +17,7 @@ const Mistake kMistakes[] = {
     {"size_as_number", "limits = { request_body = 100; };", nullptr, "limits.request_body",
      "found the integer 100"},
     {"timeout_zero", "timeouts = { connect = \"0s\"; };", nullptr, "timeouts.connect", "out of range"},
+    {"no_streams", "limits = { http2_streams = 0; };", nullptr, "limits.http2_streams", "expected 1 to 1000"},
     {"unknown_limit", "limits = { request_heads = \"1KiB\"; };", nullptr, "limits.request_heads",
      "did you mean \"request_head\"?"},
 };

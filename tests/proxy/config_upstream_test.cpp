@@ -17,6 +17,7 @@ const Mistake kMistakes[] = {
      "site.upstreams[0].servers[0].backup", "not supported by this version"},
     {"max_connections", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; max_connections = 2; } )"),
      "site.upstreams[0].servers[0].max_connections", "not supported by this version"},
+    {"protocol", "", WITH_UPSTREAM("protocol = \"h3\";"), "site.upstreams[0].protocol", "\"h2\""},
     {"no_upstreams", "", "site = { hosts = [ \"a.example\" ]; routes = ( ); upstreams = ( ); };", "site.routes",
      "is empty"},
     {"unnamed_upstream", "", SITE(HOSTS, UPSTREAM ", { servers = [ \"10.0.0.2:80\" ]; }", ROUTE, ""),
@@ -74,6 +75,13 @@ TEST(UpstreamConfig, ServersMayBeNames) {
   ASSERT_TRUE(config) << first_error(config);
   ASSERT_EQ(config->sites[0].upstreams[0].names.size(), 2u);
   EXPECT_EQ(config->sites[0].upstreams[0].names[0].query, (NameQuery{"_http._tcp.app.internal", true}));
+}
+
+TEST(UpstreamConfig, SpeaksHttp2WhereItSaysSo) {
+  auto config = parse(kListeners, WITH_UPSTREAM("protocol = \"h2\";"));
+  ASSERT_TRUE(config) << first_error(config);
+  EXPECT_EQ(config->sites[0].upstreams[0].protocol, UpstreamProtocol::h2);
+  EXPECT_EQ(parse(kListeners)->sites[0].upstreams[0].protocol, UpstreamProtocol::http1);
 }
 
 TEST(UpstreamConfig, SameUpstreamNameInTwoSitesIsTwoUpstreams) {

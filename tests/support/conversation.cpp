@@ -6,6 +6,8 @@
 
 #include "common/base/assert.h"
 #include "proxy/server/client_session.h"
+#include "proxy/server/h2_opening.h"
+#include "proxy/server/h2_session.h"
 #include "proxy/server/proxy_opening.h"
 #include "proxy/server/tunnel_session.h"
 
@@ -78,15 +80,22 @@ void Conversation::begin(std::unique_ptr<AnySession> session) {
   session.release()->start();
 }
 
-std::shared_ptr<Wire> Conversation::connect(const char* address) {
+template <class AnySession>
+std::shared_ptr<Wire> Conversation::connect_as(const char* address) {
   auto wire = std::make_shared<Wire>();
   auto stream = std::make_unique<MemoryStream>(wire);
   wire->accept();
-  auto session = std::make_unique<ClientSession>(
+  auto session = std::make_unique<AnySession>(
       context_, std::move(stream), ClientInfo(*IpEndpoint::parse(address), *IpEndpoint::parse("192.0.2.100:80")));
   begin(std::move(session));
   clients_.push_back(wire);
   return wire;
+}
+
+std::shared_ptr<Wire> Conversation::connect(const char* address) { return connect_as<ClientSession>(address); }
+std::shared_ptr<Wire> Conversation::connect_http2(const char* address) { return connect_as<H2Session>(address); }
+std::shared_ptr<Wire> Conversation::connect_to_either(const char* address) {
+  return connect_as<H2Opening>(address);
 }
 
 std::shared_ptr<Wire> Conversation::connect_to(const char* listener, const char* address) {

@@ -29,6 +29,9 @@ class Conversation {
   std::shared_ptr<Wire> connect(const char* address = "192.0.2.7:50000");
   // A client of the listener at this address, of whatever kind.
   std::shared_ptr<Wire> connect_to(const char* listener, const char* address = "192.0.2.7:50000");
+  // The same in HTTP/2, and on a listener where the first bytes decide.
+  std::shared_ptr<Wire> connect_http2(const char* address = "192.0.2.7:50001");
+  std::shared_ptr<Wire> connect_to_either(const char* address = "192.0.2.7:50002");
   Wire& client() { return *client_; }
   // The connection that the proxy made to an upstream, in order; the last one without an argument.
   Wire& origin(std::size_t number) { return *origins_.at(number); }
@@ -61,6 +64,9 @@ class Conversation {
   void begin_session(std::unique_ptr<Stream> client, const ClientInfo& info);
   template <class AnySession>
   void begin(std::unique_ptr<AnySession> session);
+
+  template <class AnySession>
+  std::shared_ptr<Wire> connect_as(const char* address);
 
   TimePoint now_;
   Scheduler scheduler_;

@@ -90,6 +90,7 @@ IoResult MemoryStream::try_write(std::span<const iovec> pieces) {
   }
   if (wire_->room_ != kAnySize) wire_->room_ -= written;
   if (wire_->room_ == 0) no_longer(kWritable);
+  if (written != 0) ++wire_->writes;
   if (written == 0) return {IoResult::Status::would_block, 0, 0};
   return {IoResult::Status::ok, written, 0};
 }

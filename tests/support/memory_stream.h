@@ -32,6 +32,7 @@ class Wire {
   bool was_aborted() const { return aborted_; }
   bool holds_unread() const { return !to_proxy_.empty(); }  // the proxy has not read everything
 
+  std::size_t writes = 0;              // calls of the proxy that wrote something
   std::size_t read_max = kAnySize;     // bytes the proxy gets per read
   std::size_t write_max = kAnySize;    // bytes taken from it per write
   void limit_room(std::size_t bytes);  // bytes taken from it until more room is made; none by default
