@@ -63,6 +63,7 @@ class Loader {
     config_.certificates = read_certificates(root);
     request_headers_ = read_header_rules(root, "request_headers", Direction::request);
     config_.response_headers = read_header_rules(root, "response_headers", Direction::response);
+    read_compression(root, config_.compression);
     read_sites(root);
     read_tcp(root, tcp_context_, config_.tcp);
     read_includes(root);
@@ -223,8 +224,13 @@ class Loader {
   HeaderRules request_headers_;                 // of the proxy level
   std::map<IpEndpoint, ConfigText> addresses_;  // of all listeners
   TcpContext tcp_context_{config_.timeouts, config_.trusted_proxies, addresses_, {}};
-  SiteContext site_context_{config_.limits,           config_.timeouts,   request_headers_,
-                            config_.response_headers, config_.protection, {}};
+  SiteContext site_context_{config_.limits,
+                            config_.timeouts,
+                            request_headers_,
+                            config_.response_headers,
+                            config_.protection,
+                            config_.compression,
+                            {}};
 };
 
 Expected<Config, ConfigErrors> load(std::optional<ConfigFile> file, ConfigErrors& errors) {

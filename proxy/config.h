@@ -58,6 +58,7 @@ struct Config {
   Protection protection;                          // of the proxy level
   std::vector<ErrorPage> error_pages;             // for all sites
   HeaderRules response_headers;                   // of the proxy level alone, for what no site answers
+  Compression compression;                        // of sites that do not say their own
   TlsSettings tls;
   std::vector<CertificateFiles> certificates;  // of sites without their own, and for names that are no site's
   std::vector<Site> sites;                     // in the order of the files

@@ -55,6 +55,8 @@ class SiteReader {
         merge(context_.request_headers, read_header_rules(group, "request_headers", Direction::request));
     site.response_headers =
         merge(context_.response_headers, read_header_rules(group, "response_headers", Direction::response));
+    site.compression = context_.compression;
+    read_compression(group, site.compression);
     read_upstreams(group, site);
     read_upgrades(group, upgrades_);
     read_routes(group, site, request_headers);

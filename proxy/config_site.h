@@ -10,6 +10,7 @@
 
 #include "common/base/expected.h"
 #include "common/runtime/config_file.h"
+#include "proxy/config_compression.h"
 #include "proxy/config_error_pages.h"
 #include "proxy/config_headers.h"
 #include "proxy/config_limits.h"
@@ -38,7 +39,8 @@ struct Site {
   HeaderRules response_headers;                 // proxy and site, for what no route answers
   std::vector<ErrorPage> error_pages;           // before those of the proxy
   Protection protection;                        // of this level
-  std::string file;                             // where it stands, for status and log
+  Compression compression;
+  std::string file;  // where it stands, for status and log
   int line = 0;
   friend bool operator==(const Site&, const Site&) = default;
 };
@@ -50,6 +52,7 @@ struct SiteContext {
   const HeaderRules& request_headers;
   const HeaderRules& response_headers;
   const Protection& protection;
+  const Compression& compression;
   std::map<std::string, ConfigText> hosts;  // of all sites so far, and where each stands
 };
 

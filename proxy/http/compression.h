@@ -30,6 +30,7 @@ Coding preferred_coding(std::string_view accept_encoding, CodingsOffered offered
 struct CompressionRules {
   std::vector<std::string> types;   // lower case: "text/html", or "text/*"
   std::uint64_t length_min = 1024;  // bytes of a body whose length is known
+  friend bool operator==(const CompressionRules&, const CompressionRules&) = default;
 };
 
 // Whether a response may be compressed at all, whoever asks; to HEAD as to GET.
