@@ -351,12 +351,10 @@ TimePoint ClientSession::request_end() const {
   return whole == Duration::max() ? TimePoint::max() : request_->started + whole;
 }
 
-TimePoint ClientSession::exchange_deadline() { return std::min(request_->exchange.deadline(now()), request_end()); }
-
 void ClientSession::on_exchange_deadline() {
   Exchange& exchange = request_->exchange;
   exchange.on_deadline(now());
-  if (now() < request_end()) return;
+  if (exchange.is_tunnel() || now() < request_end()) return;
   const Side side = exchange.request_was_received() ? Side::upstream : Side::client;
   exchange.fail(side, side == Side::client ? Stage::request_body : Stage::response_body, Cause::timed_out);
 }
@@ -393,7 +391,8 @@ TimePoint ClientSession::exchange_deadline() {
   if (worker_.is_draining && exchange.is_tunnel()) {
     exchange.end_tunnel_at(worker_.draining_since + config().timeouts.tunnel_drain);
   }
-  return exchange.deadline(now());
+  const TimePoint deadline = exchange.deadline(now());
+  return exchange.is_tunnel() ? deadline : std::min(deadline, request_end());
 }
 
 void ClientSession::on_response_head() {

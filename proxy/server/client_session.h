@@ -63,7 +63,6 @@ class ClientSession final : public Session {
   void on_exchange_deadline();
   void on_interim_response();
   void on_switch();
-  TimePoint exchange_deadline();
   void on_complete();
   void on_failure(const policy::ProxyError& error);
   void release_connection();

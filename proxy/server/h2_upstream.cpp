@@ -130,7 +130,9 @@ std::unique_ptr<Stream> H2Upstreams::open(WorkerContext& worker, const H2Upstrea
   std::unique_ptr<Stream> transport = connect(error);
   if (transport == nullptr) return nullptr;
   connections_.push_back(std::make_unique<H2Upstream>(worker, std::move(transport), settings));
-  return connections_.back()->open();
+  auto stream = connections_.back()->open();
+  if (stream == nullptr && error == 0) error = ECONNREFUSED;  // it had ended before it began
+  return stream;
 }
 
 void H2Upstreams::retire() {

@@ -111,7 +111,7 @@ std::uint16_t https_port_of(const Config& config) {
 }  // namespace
 
 std::optional<std::size_t> Snapshot::Tcp::match(std::string_view server_name) const {
-  const auto rule = names.match(server_name, "/").site;
+  const auto rule = names.find_site(server_name);
   return rule ? std::optional(sni_upstreams[*rule]) : upstream;
 }
 

@@ -54,8 +54,7 @@ std::string block(const Fields& fields) {
 }
 
 std::string headers(std::uint32_t stream, const Fields& fields, bool ends_stream) {
-  return frame(FrameType::headers, http::h2::kEndHeaders | (ends_stream ? 0x1U : 0U), stream,
-               block(fields));
+  return frame(FrameType::headers, http::h2::kEndHeaders | (ends_stream ? 0x1U : 0U), stream, block(fields));
 }
 
 std::string data(std::uint32_t stream, std::string_view payload, bool ends_stream) {

@@ -16,14 +16,29 @@ TEST(Snapshot, NumbersUpstreamsOverAllSites) {
   second.hosts = {"b.example"};
   second.upstreams.push_back(second.upstreams[0]);
   second.upstreams[1].name = "other";
-  second.routes.push_back({"/other", PathMatch::prefix, 1, {}, {}});
+  Route other;
+  other.path = "/other";
+  other.upstream = 1;
+  second.routes.push_back(other);
   config.sites.push_back(second);
   const auto snapshot = make_snapshot(config, 2, nullptr);
   ASSERT_EQ(snapshot->upstreams.size(), 3u);
-  const auto match = snapshot->router.match("b.example", "/other/x");
-  ASSERT_TRUE(match.site && match.route);
-  EXPECT_EQ(snapshot->sites[*match.site].routes[*match.route].upstream, 2u);
+  const auto site = snapshot->router.find_site("b.example");
+  ASSERT_TRUE(site);
+  const auto route = snapshot->router.find_route(*site, "/other/x", [](std::size_t) { return true; });
+  ASSERT_TRUE(route);
+  EXPECT_EQ(snapshot->sites[*site].routes[*route].upstream, 2u);
   EXPECT_EQ(snapshot->upstreams[2].config->name, "other");
+}
+
+TEST(Snapshot, KeepsWhatWasCountedAgainstLimits) {
+  Config config = simple_config();
+  EXPECT_EQ(make_snapshot(config, 1, nullptr)->limit_tables, nullptr) << "no memory without a limit";
+  config.sites[0].protection.rate_limits = {{}};
+  const auto first = make_snapshot(config, 1, nullptr);
+  ASSERT_NE(first->limit_tables, nullptr);
+  EXPECT_EQ(make_snapshot(simple_config(), 1, first.get())->limit_tables, first->limit_tables)
+      << "connections may still be counted there";
 }
 
 TEST(Snapshot, KeepsTheServersThatStay) {

@@ -142,9 +142,11 @@ TEST(Plan, UpstreamsThatCannotBeUsedAreALossLikeACheckWithAWeight) {
   Config config = pair();
   config.checks.clear();
   config.virtual_routers[0].track.clear();
+  config.virtual_routers[0].track_proxy = true;
   config.virtual_routers[0].upstream_weight = 253;
   EXPECT_THAT(lines(config),
-              ElementsAre("-: unmoved unmoved unmoved", "upstreams: peer own unmoved", "node: peer own nobody"));
+              ElementsAre("-: unmoved unmoved unmoved", "proxy: peer own nobody", "upstreams: peer own unmoved",
+                          "proxy+upstreams: peer own nobody", "node: peer own nobody"));
 }
 
 TEST(Plan, IsBoundedForManyChecks) {
