@@ -132,6 +132,11 @@ class TcpReader {
   void read_tcp_upstream(ConfigGroup& group, Upstream& upstream) {
     read_upstream(group, context_.timeouts, upstream);
     if (upstream.tls) group.error("tls", "has no use for tcp: what passes there is passed on as it is");
+    if (upstream.sticky) group.error("sticky", "has no use for tcp: there are no cookies");
+    if (upstream.protocol == UpstreamProtocol::h2)
+      group.error("protocol", "has no use for tcp: it is the client's");
+    if (upstream.balancing.hash_on.source != HashOn::Source::address)
+      group.error("hash_on", "has no use for tcp but as \"address\": there is nothing else to go by");
   }
 
   std::optional<std::size_t> find(const std::string& name) const {

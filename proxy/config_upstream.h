@@ -10,22 +10,26 @@
 #include "common/base/ip_address.h"
 #include "common/base/time.h"
 #include "common/runtime/config_file.h"
+#include "proxy/config_balancing.h"
 #include "proxy/config_health.h"
 #include "proxy/config_limits.h"
 #include "proxy/config_names.h"
+#include "proxy/config_sticky.h"
 #include "proxy/config_tls.h"
 #include "proxy/policy/proxy_protocol.h"
 
 namespace vipair::proxy {
 
 inline constexpr std::size_t kServersPerUpstreamMax = 1000;
+inline constexpr unsigned kWeightMax = 1000;
+inline constexpr std::size_t kServerConnectionsMax = 1'000'000;
 
 struct UpstreamServer {
   std::string text;  // as written
   IpEndpoint endpoint;
   unsigned weight = 1;
-  bool is_backup = false;           // used only when no other server is
-  std::size_t max_connections = 0;  // 0: no limit
+  bool is_backup = false;           // used when no other server can be
+  std::size_t max_connections = 0;  // with a running request, of all workers; 0: no limit
   std::string name{};               // one of Upstream::names, which it was found by; empty: it stands in the file
   friend bool operator==(const UpstreamServer&, const UpstreamServer&) = default;
 };
@@ -42,8 +46,9 @@ struct ServerName {
 enum class UpstreamProtocol : std::uint8_t { http1, h2 };
 
 struct Upstream {
-  std::string name;                        // unique within its site
-  std::vector<UpstreamServer> servers;     // no duplicates, in the file's order, those found by name last
+  std::string name;  // unique within its site
+  // No duplicates; in the file's order, those found by name behind the others, backups last.
+  std::vector<UpstreamServer> servers;
   std::vector<ServerName> names;           // with `servers` at least one
   bool is_resolving = false;               // a name has not been looked up yet
   std::optional<UpstreamTlsSettings> tls;  // how its servers are spoken to; none: in the clear
@@ -57,6 +62,8 @@ struct Upstream {
   policy::ProxyProtocol send_proxy_protocol = policy::ProxyProtocol::none;
   std::optional<HealthCheck> health;  // none: its servers are not checked
   UpstreamProtocol protocol = UpstreamProtocol::http1;
+  Balancing balancing;
+  std::optional<Sticky> sticky;
   friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 

@@ -68,25 +68,32 @@ bool apply(Upstream& upstream, const NameAnswers& answers) {
   return is_different;
 }
 
+// Of sites and of tcp services.
+template <class AnyConfig, class Visit>
+void for_each_upstream(AnyConfig& config, Visit visit) {
+  for (auto& site : config.sites) {
+    for (auto& upstream : site.upstreams) visit(upstream);
+  }
+  for (auto& service : config.tcp) {
+    for (auto& upstream : service.upstreams) visit(upstream);
+  }
+}
+
 }  // namespace
 
 std::set<NameQuery> names_of(const Config& config) {
   std::set<NameQuery> names;
-  for (const Site& site : config.sites) {
-    for (const Upstream& upstream : site.upstreams) {
-      for (const ServerName& name : upstream.names) names.insert(name.query);
-    }
-  }
+  for_each_upstream(config, [&](const Upstream& upstream) {
+    for (const ServerName& name : upstream.names) names.insert(name.query);
+  });
   return names;
 }
 
 bool apply_names(Config& config, const NameAnswers& answers) {
   bool is_different = false;
-  for (Site& site : config.sites) {
-    for (Upstream& upstream : site.upstreams) {
-      if (!upstream.names.empty()) is_different |= apply(upstream, answers);
-    }
-  }
+  for_each_upstream(config, [&](Upstream& upstream) {
+    if (!upstream.names.empty()) is_different |= apply(upstream, answers);
+  });
   return is_different;
 }
 

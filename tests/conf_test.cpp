@@ -35,6 +35,7 @@ class Conf : public testing::Test {
       fs::create_directories(folder / "secrets");
       std::ofstream(folder / "secrets" / "pair.key") << std::string(64, 'a') << "\n";
       std::ofstream(folder / "secrets" / "v2") << "password\n";
+      std::ofstream(folder / "secrets" / "sticky.key") << std::string(64, 'b') << "\n";
       fs::create_directories(folder / "sites" / "secrets");
       std::ofstream(folder / "sites" / "secrets" / "staff") << "ann:$6$salt$hash\n";
       for (const char* secret : {"pair.key", "v2"})

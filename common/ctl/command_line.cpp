@@ -15,7 +15,7 @@ constexpr Duration kMoveTimeout = std::chrono::seconds(60);  // the peer must ta
 
 // What a command takes besides the options of all.
 constexpr unsigned kTakesJson = 1, kTakesDaemon = 2, kTakesFollow = 4, kTakesForce = 8, kTakesRouter = 16;
-constexpr unsigned kTakesFile = 32, kTakesTwoFiles = 64, kTakesNode = 128;
+constexpr unsigned kTakesFile = 32, kTakesTwoFiles = 64, kTakesNode = 128, kTakesServer = 256;
 
 struct CommandHelp {
   std::string_view name;
@@ -59,6 +59,15 @@ move. They stay with the peer until it gives them back or is lost. Refused when 
 )"},
     {"undrain", Command::undrain, kTakesJson, kTimeout, "ends a drain",
      R"(The node takes part in elections again. Without preemption nothing moves.
+)"},
+    {"server", Command::server, kTakesJson | kTakesForce | kTakesServer, kTimeout,
+     "lists, drains and readies servers of the proxy",
+     R"(  list               every server with its state
+  drain SERVER       no new clients for it; what runs goes on. Clients that a sticky cookie binds to it stay for
+                     the upstream's sticky.drain, with --force no longer
+  ready SERVER       ends that
+SERVER is 10.0.0.11:8080, UPSTREAM/10.0.0.11:8080 or SITE/UPSTREAM/10.0.0.11:8080; a shorter name means all that are
+called so. A drain outlives reloads of the proxy, not its restart.
 )"},
     {"reload", Command::reload, kTakesJson | kTakesDaemon, kTimeout,
      "reads the configuration again; a refused one changes nothing",
@@ -112,6 +121,7 @@ std::string help() {
 std::string help_of(const CommandHelp& command) {
   std::string usage = "Usage: vipairctl " + std::string(command.name);
   if (command.takes & kTakesDaemon) usage += " [vrrp|proxy]";
+  if (command.takes & kTakesServer) usage += " list|drain|ready [SERVER]";
   if (command.takes & kTakesRouter) usage += " [ROUTER]";
   if (command.takes & kTakesFollow) usage += " [--follow]";
   if (command.takes & kTakesForce) usage += " [--force]";
@@ -152,6 +162,10 @@ class Parser {
     if (!line_.node.empty() && !(command_->takes & kTakesNode)) return Unexpected{name + " has no --node"};
     if ((command_->takes & kTakesTwoFiles) && line_.files.empty())
       return Unexpected{name + " needs the file to read, such as /etc/keepalived/keepalived.conf"};
+    if ((command_->takes & kTakesServer) && line_.action.empty())
+      return Unexpected{name + " needs to be told what to do: list, drain SERVER or ready SERVER"};
+    if ((command_->takes & kTakesServer) && line_.action != "list" && line_.server.empty())
+      return Unexpected{name + " " + line_.action + " needs the server, as `vipairctl server list` names it"};
     line_.command = command_->command;
     if (line_.timeout == Duration::zero()) line_.timeout = command_->timeout;
     return line_;
@@ -207,6 +221,12 @@ class Parser {
       command_ = &*found;
     } else if ((command_->takes & kTakesDaemon) && !line_.only && (word == "vrrp" || word == "proxy")) {
       line_.only = word == "vrrp" ? Daemon::vrrp : Daemon::proxy;
+    } else if ((command_->takes & kTakesServer) && line_.action.empty()) {
+      if (word != "list" && word != "drain" && word != "ready")
+        return Unexpected{"server cannot " + word + ": expected list, drain or ready"};
+      line_.action = word;
+    } else if ((command_->takes & kTakesServer) && line_.server.empty()) {
+      line_.server = word;
     } else if ((command_->takes & kTakesRouter) && !line_.router) {
       line_.router = word;
     } else if (((command_->takes & kTakesFile) && line_.files.empty()) ||

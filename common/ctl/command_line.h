@@ -19,6 +19,7 @@ enum class Command {
   handover,
   drain,
   undrain,
+  server,
   reload,
   check,
   metrics,
@@ -31,11 +32,13 @@ struct CommandLine {
   Command command = Command::status;
   std::optional<Daemon> only;         // "reload vrrp"; both when absent
   std::optional<std::string> router;  // handover: this one; all of them when absent
+  std::string action;                 // server: "list", "drain" or "ready"
+  std::string server;                 // server: its name; empty with list
   std::vector<std::string> files;     // keygen: to write; import: to read, and to write
   std::string node;                   // import: this node's name
   bool json = false;
   bool follow = false;  // events
-  bool force = false;   // drain
+  bool force = false;   // drain, server drain
   std::string vrrp_socket = "/run/vipair/vrrpd.sock";
   std::string proxy_socket = "/run/vipair/proxyd.sock";
   Duration timeout{};                // for each daemon; what the command needs when it is not given

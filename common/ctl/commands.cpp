@@ -128,6 +128,23 @@ class Runner {
   }
   int undrain() { return order("/undrain", "undrained: this node takes part again"); }
 
+  int server() {
+    const bool is_list = line_.action == "list";
+    std::string target = is_list ? "/servers" : "/servers/" + line_.action;
+    if (!line_.server.empty()) target += "?server=" + percent_encoded(line_.server);
+    if (line_.force && line_.action == "drain") target += "&force=1";
+    const auto answer = ask(Daemon::proxy, is_list ? "GET" : "POST", target);
+    if (!answer || !is_good(Daemon::proxy, *answer)) return exit_status_;
+    const auto body = parse(answer->body);
+    if (!body) {
+      err_ << "proxy: the answer is not JSON\n";
+      fail(kExitNoAnswer);
+    } else {
+      out_ << (line_.json ? answer->body : render_servers(*body));
+    }
+    return exit_status_;
+  }
+
   int metrics() {
     for (Daemon daemon : kDaemons) {
       if (!line_.concerns(daemon)) continue;
@@ -328,6 +345,8 @@ int run(const CommandLine& line, const Surroundings& surroundings) {
       return runner.drain();
     case Command::undrain:
       return runner.undrain();
+    case Command::server:
+      return runner.server();
     case Command::reload:
       return runner.reload();
     case Command::check:

@@ -120,6 +120,12 @@ std::string up_of(const json::value& value) {
   return up.is_bool() ? (up.get_bool() ? "up" : "DOWN") : "-";
 }
 
+// A server's; older proxies only say whether it is up.
+std::string state_of(const json::value& server) {
+  const std::string state = text_at(server, "state");
+  return state == "-" ? up_of(server) : state == "down" ? "DOWN" : state;
+}
+
 const json::array& array_at(const json::value& value, std::string_view key) {
   static const json::array kNone;
   const json::array* array = member(value, key).if_array();
@@ -212,12 +218,20 @@ std::string render_proxy_status(const json::value& status) {
     Table servers({"UPSTREAM", "SERVER", "STATE", "ACTIVE", "IDLE", "REQUESTS", "FAILURES", "CHECK"});
     for (const json::value& entry : list)
       for (const json::value& server : array_at(entry, "servers"))
-        servers.add({text_at(entry, "name"), text_at(server, "address"), up_of(server), text_at(server, "active"),
-                     text_at(server, "idle"), text_at(server, "requests"), text_at(server, "failures"),
-                     text_at(member(server, "check"), "reason")});
+        servers.add({text_at(entry, "name"), text_at(server, "address"), state_of(server),
+                     text_at(server, "active"), text_at(server, "idle"), text_at(server, "requests"),
+                     text_at(server, "failures"), text_at(member(server, "check"), "reason")});
     if (!servers.empty()) tables += "\n" + servers.text();
   }
   return text + tables + warnings_of(status);
+}
+
+std::string render_servers(const json::value& answer) {
+  Table servers({"SITE", "UPSTREAM", "SERVER", "STATE", "ACTIVE"});
+  for (const json::value& server : array_at(answer, "servers"))
+    servers.add({text_at(server, "site"), text_at(server, "upstream"), text_at(server, "server"),
+                 text_at(server, "state"), text_at(server, "active")});
+  return servers.text();
 }
 
 std::string render_statuses(const json::object& both) {

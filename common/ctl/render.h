@@ -11,6 +11,7 @@ namespace vipair::ctl {
 
 std::string render_vrrp_status(const boost::json::value& status);
 std::string render_proxy_status(const boost::json::value& status);
+std::string render_servers(const boost::json::value& answer);  // {"servers": […]}
 // Of both daemons: {"vrrp": …, "proxy": …}, null for one that does not answer.
 std::string render_statuses(const boost::json::object& both);
 // A line for each thing whose state matters, without what changes all the time.

@@ -5,6 +5,7 @@
 
 #include "common/base/assert.h"
 #include "proxy/http/chars.h"
+#include "proxy/http/cookie.h"
 
 namespace vipair::http {
 namespace {
@@ -82,6 +83,20 @@ void append_field(Buffer& out, std::string_view name_and_colon, std::string_view
   out.append(name_and_colon);
   out.append(value);
   out.append("\r\n");
+}
+
+// The Cookie fields without the cookie of this name; a field that held nothing else is gone.
+void append_cookies(Buffer& out, const FieldTable& fields, const char* buffer, std::string_view own) {
+  for (const Field& field : fields) {
+    if (field.id != FieldName::cookie) continue;
+    const std::size_t before = out.size();
+    out.append("Cookie: ");
+    if (append_other_cookies(out, field.value.in(buffer), own) != 0) {
+      out.append("\r\n");
+    } else {
+      out.shrink(before);
+    }
+  }
 }
 
 // The values of all fields of this name as the beginning of a list.
@@ -238,7 +253,7 @@ std::string_view requested_upgrade(const RequestHead& head, const char* buffer,
 }
 
 void request_for_upstream(Buffer& out, const RequestHead& head, const char* buffer, const ExchangeFacts& facts,
-                          const HeaderRules& rules) {
+                          const HeaderRules& rules, const RequestChanges& changes) {
   const FieldTable& fields = head.fields;
   const std::string_view host = head.authority.in(buffer);
   const BodyFraming body = body_framing(head);
@@ -263,7 +278,10 @@ void request_for_upstream(Buffer& out, const RequestHead& head, const char* buff
     append_field(out, "Host: ", host.empty() ? facts.upstream_address : host);
   }
 
+  const bool has_own_cookie = !changes.own_cookie.empty() && fields.has(FieldName::cookie);
+  if (has_own_cookie) dropped |= bit(FieldName::cookie);
   append_passing_fields(out, fields, buffer, dropped, &rules);
+  if (has_own_cookie && !rules.removes("cookie")) append_cookies(out, fields, buffer, changes.own_cookie);
 
   if (body.framing == Framing::chunked) {
     out.append("Transfer-Encoding: chunked\r\n");
@@ -388,13 +406,14 @@ bool answers_upgrade(const ResponseHead& head, const char* buffer, std::string_v
 }
 
 void switch_for_client(Buffer& out, const ResponseHead& head, const char* buffer, const ExchangeFacts& facts,
-                       const HeaderRules& rules) {
+                       const HeaderRules& rules, const ResponseChanges& changes) {
   VIPAIR_ASSERT(head.status == 101, "nothing else switches");
   append_status_line(out, head, buffer);
   append_passing_fields(out, head.fields, buffer, kResponseRewritten | bit(FieldName::trailer), &rules);
   out.append("Connection: Upgrade\r\n");
   append_field(out, "Upgrade: ", facts.upgrade);
   append_via(out, via(head.minor_version), facts.node, &rules);
+  out.append(changes.appended);
   if (!rules.empty()) rules.append_fields(facts, out);
   out.append("\r\n");
 }

@@ -55,9 +55,14 @@ bool max_forwards_exhausted(const RequestHead& head, const char* buffer);
 std::string_view requested_upgrade(const RequestHead& head, const char* buffer,
                                    std::span<const std::string> allowed);
 
+// What else changes on the way to the upstream.
+struct RequestChanges {
+  std::string_view own_cookie{};  // the name of a cookie that is ours: taken out, the others stay as they are
+};
+
 // `facts.target` is the target that is sent, `facts.path` and `facts.query` where that is empty.
 void request_for_upstream(Buffer& out, const RequestHead& head, const char* buffer, const ExchangeFacts& facts,
-                          const HeaderRules& rules);
+                          const HeaderRules& rules, const RequestChanges& changes = {});
 
 struct ClientConnection {
   std::uint8_t minor_version = 1;  // of the request
@@ -94,6 +99,6 @@ bool interim_for_client(Buffer& out, const ResponseHead& head, const char* buffe
 bool answers_upgrade(const ResponseHead& head, const char* buffer, std::string_view asked);
 // Such a 101 on its way to the client; what follows it is no longer HTTP.
 void switch_for_client(Buffer& out, const ResponseHead& head, const char* buffer, const ExchangeFacts& facts,
-                       const HeaderRules& rules);
+                       const HeaderRules& rules, const ResponseChanges& changes = {});
 
 }  // namespace vipair::http

@@ -2,15 +2,16 @@
 
 namespace vipair::policy {
 
-bool may_retry(const ProxyError& error, const Attempt& attempt) {
-  if (error.side != Side::upstream || attempt.response_started || attempt.number >= kAttemptsMax) return false;
-  if (!attempt.can_replay_body) return false;
+bool may_retry(const ProxyError& error, const Attempt& attempt, const RetrySettings& settings) {
+  if (error.side != Side::upstream || attempt.response_started || !attempt.can_replay_body) return false;
   if (error.stage == Stage::pick) return false;  // there is nobody else
+  const bool broke_off = error.cause == Cause::closed || error.cause == Cause::reset;
+  // A new connection to the same server is no new try.
+  const bool is_next_try = !(attempt.is_reused_connection && broke_off);
+  if (attempt.number + (is_next_try ? 1 : 0) > settings.attempts) return false;
   // HTTP/2 refuses single requests, and says so before it acts on them (RFC 9113 section 8.7).
   if (!error.request_sent || error.cause == Cause::refused) return true;
-  bool was_closed_meanwhile =
-      attempt.is_reused_connection && (error.cause == Cause::closed || error.cause == Cause::reset);
-  return was_closed_meanwhile && http::is_idempotent(attempt.method);
+  return broke_off && (attempt.is_reused_connection || settings.idempotent) && http::is_idempotent(attempt.method);
 }
 
 std::optional<int> status_for(const ProxyError& error, bool response_started) {
@@ -23,7 +24,7 @@ std::optional<int> status_for(const ProxyError& error, bool response_started) {
       return {};
     case Side::upstream:
       if (error.cause == Cause::timed_out) return 504;
-      if (error.cause == Cause::no_server) return 503;
+      if (error.stage == Stage::pick) return 503;
       return 502;
     case Side::proxy:
       return error.cause == Cause::no_server || error.cause == Cause::exhausted ? 503 : 500;
@@ -81,6 +82,10 @@ const char* to_string(Cause cause) {
       return "too_large";
     case Cause::no_server:
       return "no_server";
+    case Cause::queue_full:
+      return "queue_full";
+    case Cause::queue_timed_out:
+      return "queue_timed_out";
     case Cause::untrusted:
       return "untrusted";
     case Cause::bad_tls:

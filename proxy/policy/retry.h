@@ -1,6 +1,7 @@
 #pragma once
 // What can go wrong with an exchange, whether the request may be sent once more, and what the client is told.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -19,6 +20,8 @@ enum class Cause : std::uint8_t {
   bad_message,
   too_large,
   no_server,
+  queue_full,
+  queue_timed_out,
   untrusted,  // its certificate is not the one that was expected
   bad_tls,    // the TLS handshake failed for another reason
   exhausted,  // we are out of descriptors or memory
@@ -42,11 +45,36 @@ struct Attempt {
   http::Method method = http::Method::get;
   bool can_replay_body = true;  // there is none, or no byte of it has been given away
 };
-inline constexpr int kAttemptsMax = 2;
+
+// retries = { … } of an upstream.
+struct RetrySettings {
+  int attempts = 2;         // of servers tried for one request, the first one included
+  unsigned budget = 20;     // percent: so many retries per hundred requests, beyond RetryBudget::kBurst
+  bool idempotent = false;  // also when a new connection broke off after an idempotent request was sent
+  friend bool operator==(const RetrySettings&, const RetrySettings&) = default;
+};
 
 // RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: once more, on another connection, if either the request never
-// left, or an idle connection that the upstream closed meanwhile took it and doing it twice does no harm.
-bool may_retry(const ProxyError& error, const Attempt& attempt);
+// left, or an idle connection that the upstream closed meanwhile took it and doing it twice does no harm. The
+// operator may extend the latter to new connections.
+bool may_retry(const ProxyError& error, const Attempt& attempt, const RetrySettings& settings = {});
+
+// Retries in proportion to requests, so that servers that fail under load are not loaded further. A new connection
+// in place of a reused one costs nothing. One per worker and upstream.
+class RetryBudget {
+ public:
+  static constexpr unsigned kBurst = 100;  // retries that are always there after a while without
+
+  void earn(const RetrySettings& settings) { hundredths_ = std::min(hundredths_ + settings.budget, kBurst * 100); }
+  bool spend() {
+    if (hundredths_ < 100) return false;
+    hundredths_ -= 100;
+    return true;
+  }
+
+ private:
+  unsigned hundredths_ = kBurst * 100;
+};
 
 // The status of the page for the client; none when there is nobody left to tell, or nothing but the end of the
 // connection can tell it (the client's own side; a response that has begun).

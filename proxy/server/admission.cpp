@@ -172,7 +172,6 @@ std::optional<OwnAnswer> carry_out(WorkerContext& worker, const ClientInfo& clie
     return OwnAnswer{respond.status, respond.content_type, respond.body};
   }
   if (!rewrite(client, request)) return refuse(worker, Refusal::bad_target);
-  request.upstream = &request.local->upstreams[route.upstream];
   return {};
 }
 

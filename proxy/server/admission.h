@@ -13,9 +13,8 @@ namespace vipair::proxy {
 
 inline constexpr Duration kPasswordCheckMax = std::chrono::seconds(10);  // then 503
 
-// None, and request.password_check is not set: request.route and request.upstream are set, the request is passed
-// on. None, and it is set: a password is being checked; `waiter` is woken, and then admit_checked() goes on. Else
-// it is answered (answer()).
+// None, and request.password_check is not set: request.route is set, the request is passed on. None, and it is set:
+// a password is being checked; `waiter` is woken, and then admit_checked() goes on. Else it is answered (answer()).
 std::optional<OwnAnswer> admit(WorkerContext& worker, const ClientInfo& client, Waiter& waiter, Request& request);
 
 // The password was checked, or that took too long.

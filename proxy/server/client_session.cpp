@@ -10,6 +10,7 @@
 #include "proxy/http/persistence.h"
 #include "proxy/server/admission.h"
 #include "proxy/server/answer.h"
+#include "proxy/server/preference.h"
 #include "proxy/server/record.h"
 
 namespace vipair::proxy {
@@ -41,7 +42,7 @@ ClientSession::ClientSession(WorkerContext& worker, std::unique_ptr<Stream> clie
 ClientSession::~ClientSession() {
   if (request_ != nullptr) {
     if (request_->exchange.response_has_begun()) client_->abort_on_close();  // half of it must not look whole
-    release_connection();
+    request_->dispatch.release();
     if (request_->local != nullptr) worker_.unpin(request_->local);
     worker_.requests.give_back(std::move(request_));
   }
@@ -94,8 +95,7 @@ Task ClientSession::run() {
       connect();
       while (request_->state == State::connecting) {
         if (check_connect()) continue;
-        const bool is_late = co_await waiter_.activity(request_->deadline);
-        if (is_late && !check_connect()) on_failure({Side::upstream, Stage::connect, Cause::timed_out, false});
+        co_await waiter_.activity(request_->deadline);
       }
       while (request_->state == State::exchanging) {
         if (step()) {
@@ -227,77 +227,51 @@ void ClientSession::on_head_timeout() {
 
 void ClientSession::settle(const std::optional<OwnAnswer>& own) {
   if (own) return answer(*own);
-  request_->state = request_->password_check != nullptr ? State::checking_password : State::needs_upstream;
+  if (request_->password_check != nullptr) {
+    request_->state = State::checking_password;
+  } else {
+    begin_dispatch();
+  }
+}
+
+void ClientSession::begin_dispatch() {
+  Request& request = *request_;
+  LocalUpstream& upstream = request.local->upstreams[request.route->upstream];
+  Preference preference;
+  if (upstream.shared->has_preferences) {
+    preference = preference_of(*upstream.shared, request.exchange.request, request.head_bytes, request.target.path,
+                               request.client_text.empty() ? info_.address_text : request.client_text,
+                               upstream.line->slot());
+  }
+  request.dispatch.begin(worker_, upstream, waiter_, preference);
+  request.state = State::needs_upstream;
 }
 
 // ---- the upstream ----------------------------------------------------------------------------
 
-void ClientSession::connect() {
-  Request& request = *request_;
-  const bool was_reused = request.connection_is_reused;
-  if (request.attempts > 0) worker_.counters.retries.add();
-  // A server that closed an idle connection may be as well as ever: a new one to the same server comes first.
-  if (!was_reused) {
-    ++request.attempts;
-    const auto& servers = request.upstream->servers;
-    auto state_of = [&servers](std::size_t i) {
-      return policy::ServerState{servers[i]->server().is_up.load(std::memory_order_relaxed),
-                                 servers[i]->avoid_until()};
-    };
-    request.server_index = request.upstream->balancer.pick(servers.size(), state_of, now(), request.server_index);
-    if (!request.server_index) return on_failure({Side::upstream, Stage::pick, Cause::no_server, false});
-    request.server = servers[*request.server_index].get();
-  }
-  Server::Slot& slot = request.server->slot();
-  request.connection = was_reused ? nullptr : request.server->take_idle();
-  request.connection_is_reused = request.connection != nullptr;
-  if (request.connection_is_reused) {
-    slot.reuses.add();
-  } else {
-    int error = 0;
-    const bool speaks_http2 =
-        request.local->snapshot->upstreams[request.route->upstream].config->protocol == UpstreamProtocol::h2;
-    if (speaks_http2) {
-      bool is_reused = false;
-      request.connection = request.server->open_stream(worker_, error, is_reused);
-      request.connection_is_reused = is_reused && !was_reused;
-    } else {
-      request.connection = worker_.connector(request.server->server().endpoint, error);
-    }
-    if (request.connection == nullptr) {
-      const Cause cause = cause_of(error);
-      const Side side = cause == Cause::exhausted ? Side::proxy : Side::upstream;
-      return on_failure({side, Stage::connect, cause, false});
-    }
-    if (request.server->speaks_tls() && !speaks_http2) {
-      auto report = [&worker = worker_, &server = request.server->server()](const std::string& why) {
-        worker.report_tls_failure(server, why);
-      };
-      request.connection = request.server->secure(std::move(request.connection), std::move(report));
-    }
-    slot.connects.add();
-  }
-  slot.active.add();
-  request.connection->set_waiter(&waiter_);
-  if (request.connection_is_reused) return begin_sending();
-  const proxy::Upstream& upstream = *request.local->snapshot->upstreams[request.route->upstream].config;
-  request.deadline = now() + upstream.connect_timeout;
-  request.state = State::connecting;
-}
+void ClientSession::connect() { on_dispatch(request_->dispatch.connect()); }
 
 bool ClientSession::check_connect() {
-  Request& request = *request_;
   if (client_->is_broken()) {
     on_failure({Side::client, Stage::response_head, Cause::reset, false});
-  } else if (request.connection->is_broken()) {
-    const int error = request.connection->connect_result();
-    on_failure({Side::upstream, Stage::connect, error == 0 ? Cause::reset : cause_of(error), false});
-  } else if (request.connection->can_write()) {
-    begin_sending();
-  } else {
-    return false;
+    return true;
   }
-  return true;
+  const Dispatch::Result result = request_->dispatch.check();
+  on_dispatch(result);
+  return result != Dispatch::Result::waiting;
+}
+
+void ClientSession::on_dispatch(Dispatch::Result result) {
+  switch (result) {
+    case Dispatch::Result::connected:
+      return begin_sending();
+    case Dispatch::Result::failed:
+      return on_failure(request_->dispatch.error());
+    case Dispatch::Result::waiting:
+      request_->deadline = request_->dispatch.deadline();
+      request_->state = State::connecting;
+      return;
+  }
 }
 
 void ClientSession::begin_sending() {
@@ -308,20 +282,22 @@ void ClientSession::begin_sending() {
         http::requested_upgrade(exchange.request, request.head_bytes, request.route->config->upgrades);
   }
   exchange.upstream_head.clear();
-  const proxy::Upstream& upstream = *request.local->snapshot->upstreams[request.route->upstream].config;
+  const proxy::Upstream& upstream = *request.dispatch.upstream().config;
   policy::append_proxy_header(exchange.upstream_head, upstream.send_proxy_protocol, {info_.address, info_.local});
+  http::RequestChanges changes;
+  if (const auto& sticky = request.dispatch.upstream().shared->sticky) changes.own_cookie = sticky->name();
   http::request_for_upstream(exchange.upstream_head, exchange.request, request.head_bytes, facts(),
-                             request.route->request_headers);
+                             request.route->request_headers, changes);
   exchange.begin_sending(config().timeouts, upstream.response_head_timeout, config().limits,
                          request.local->snapshot->response_limits, now());
-  request.server->slot().requests.add();
+  request.dispatch.server()->slot().requests.add();
   request.sent = now();
   request.state = State::exchanging;
 }
 
 bool ClientSession::step() {
   Request& request = *request_;
-  switch (request.exchange.step(*client_, *request.connection, now())) {
+  switch (request.exchange.step(*client_, request.dispatch.connection(), now())) {
     case Exchange::Step::idle:
       return false;
     case Exchange::Step::moved:
@@ -376,11 +352,11 @@ void ClientSession::on_switch() {
   Exchange& exchange = request.exchange;
   exchange.client_head.clear();
   http::switch_for_client(exchange.client_head, exchange.response, exchange.upstream_in.data(), facts(),
-                          request.route->response_headers);
+                          request.route->response_headers, response_changes());
   request.client_persists = request.connection_persists = false;
   request.upstream_time = now() - request.sent;
   request.status = exchange.response.status;
-  request.server->mark_working();
+  request.dispatch.answered(request.status);
   request.tunnel = CounterHold(worker_.counters.tunnels.running);
   worker_.counters.tunnels.upgrades.add();
   exchange.send_switch(config().timeouts.tunnel_idle, now());
@@ -405,24 +381,31 @@ void ClientSession::on_response_head() {
                                           worker_.date()};
   const http::ResponseFraming framing =
       http::response_for_client(exchange.client_head, exchange.response, exchange.upstream_in.data(), connection,
-                                facts(), request.route->response_headers);
+                                facts(), request.route->response_headers, response_changes());
   request.client_persists = framing.persists;
   request.connection_persists = http::connection_persists(exchange.response, exchange.request.method);
   request.status = exchange.response.status;
   request.upstream_time = now() - request.sent;
-  request.server->mark_working();
+  request.dispatch.answered(request.status);
   exchange.send_response(http::body_framing(exchange.response, exchange.request.method),
                          framing.body.framing == http::Framing::chunked, now());
+}
+
+http::ResponseChanges ClientSession::response_changes() const {
+  http::ResponseChanges changes;
+  const Dispatch& dispatch = request_->dispatch;
+  // Whoever does not belong to this server does now.
+  const auto& sticky = dispatch.upstream().shared->sticky;
+  if (sticky && dispatch.preference().server != dispatch.server_index())
+    changes.appended = sticky->field(dispatch.server_index(), info_.is_tls);
+  return changes;
 }
 
 void ClientSession::on_complete() {
   Request& request = *request_;
   request.must_linger = !request.exchange.request_was_received();
-  if (request.connection_persists && request.exchange.request_was_sent() && request.exchange.upstream_in.empty()) {
-    request.server->slot().active.subtract();
-    request.server->give_back(std::move(request.connection), now());
-  }
-  release_connection();
+  request.dispatch.complete(request.connection_persists && request.exchange.request_was_sent() &&
+                            request.exchange.upstream_in.empty());
   request.state = State::done;
 }
 
@@ -433,22 +416,15 @@ void ClientSession::on_failure(const policy::ProxyError& error) {
       .failed[static_cast<std::size_t>(error.side)][static_cast<std::size_t>(error.stage)]
              [static_cast<std::size_t>(error.cause)]
       .add();
-  const bool is_reused = request.connection_is_reused;
   const bool is_exchanging = request.state == State::exchanging;
-  if (error.side == Side::upstream && request.server != nullptr && error.stage != Stage::tunnel) {
-    request.server->slot().failures.add();
-    if (error.stage == Stage::connect) {
-      const proxy::Upstream& upstream = *request.local->snapshot->upstreams[request.route->upstream].config;
-      request.server->avoid_until(now() + upstream.avoid_failed);
-    }
-  }
-  const policy::Attempt attempt{request.attempts, is_reused, is_exchanging && exchange.upstream_has_spoken(),
-                                exchange.request.method, !is_exchanging || exchange.is_replayable()};
-  const bool retries = policy::may_retry(error, attempt);
-  worker_.report_failure(error, request.server, retries);
+  policy::Attempt attempt;
+  attempt.response_started = is_exchanging && exchange.upstream_has_spoken();
+  attempt.method = exchange.request.method;
+  attempt.can_replay_body = !is_exchanging || exchange.is_replayable();
   // A tunnel's other end shall know that this was no regular end.
-  if (exchange.is_tunnel() && error.side == Side::client) request.connection->abort_on_close();
-  release_connection();
+  if (exchange.is_tunnel() && error.side == Side::client) request.dispatch.connection().abort_on_close();
+  const bool retries = request.dispatch.failed(error, attempt);
+  worker_.report_failure(error, request.dispatch.server(), retries);
   if (retries) {
     request.state = State::needs_upstream;
     return;
@@ -458,12 +434,6 @@ void ClientSession::on_failure(const policy::ProxyError& error) {
   // Whatever the client has of a response must not look complete.
   if (exchange.response_has_begun()) request.must_abort = error.side != Side::proxy;
   abandon();
-}
-
-void ClientSession::release_connection() {
-  if (request_->connection == nullptr) return;
-  request_->connection.reset();
-  request_->server->slot().active.subtract();
 }
 
 // ---- an answer of our own --------------------------------------------------------------------
@@ -498,8 +468,9 @@ bool ClientSession::finish_request() {
   if (request.must_abort) client_->abort_on_close();
   const bool was_answered = request.status != 0 && !request.must_abort;
   const bool sends_on = request.must_linger;
-  worker_.unpin(request.local);
+  LocalSnapshot* const local = request.local;
   request.reset();
+  worker_.unpin(local);
   must_linger_ = !goes_on && was_answered && (sends_on || !exchange.head_in.empty() || client_->can_read());
   if (!goes_on || exchange.head_in.empty()) worker_.requests.give_back(std::move(request_));
   idle_since_ = now();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "proxy/http/forwarding.h"
 #include "proxy/server/answer.h"
 #include "proxy/server/client_info.h"
 #include "proxy/server/request.h"
@@ -51,9 +52,11 @@ class ClientSession final : public Session {
   void parse_head();
   void on_head_timeout();
   void settle(const std::optional<OwnAnswer>& own);  // what admission says
+  void begin_dispatch();
 
   // the upstream
   void connect();
+  void on_dispatch(Dispatch::Result result);
   bool check_connect();  // false: nothing to do until something happens
   void begin_sending();
   bool step();  // false: nothing to do until something happens
@@ -63,9 +66,9 @@ class ClientSession final : public Session {
   void on_exchange_deadline();
   void on_interim_response();
   void on_switch();
+  http::ResponseChanges response_changes() const;
   void on_complete();
   void on_failure(const policy::ProxyError& error);
-  void release_connection();
 
   // an answer of our own
   void answer(const OwnAnswer& own) { proxy::answer(worker_, info_, *request_, own); }

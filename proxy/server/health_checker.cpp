@@ -92,7 +92,7 @@ void HealthChecker::apply(std::shared_ptr<const Snapshot> snapshot) {
   }
   for (const auto& [server, target] : before) {
     // nobody looks any more
-    if (!targets_.contains(server)) target->check->server().is_up.store(true, std::memory_order_relaxed);
+    if (!targets_.contains(server)) target->check->server().set_up(true, scheduler_.now());
   }
   snapshot_ = std::move(snapshot);
   count_upstreams();
@@ -120,7 +120,7 @@ void HealthChecker::add(const Snapshot::Upstream& upstream, const std::shared_pt
 void HealthChecker::on_result(const Target& target, const ServerCheck::Result& result) {
   Server& server = target.check->server();
   const bool is_up = target.check->state().is_up();
-  const bool has_changed = server.is_up.exchange(is_up, std::memory_order_relaxed) != is_up;
+  const bool has_changed = server.set_up(is_up, scheduler_.now());
   {
     const std::lock_guard lock(mutex_);
     CheckReport& report = reports_[&server];

@@ -38,6 +38,8 @@ class IntrusiveList {
     head_.previous_->next_ = &hook;
     head_.previous_ = &hook;
   }
+  T* front() { return empty() ? nullptr : static_cast<T*>(head_.next_); }
+  const T* front() const { return empty() ? nullptr : static_cast<const T*>(head_.next_); }
   T* pop_front() {
     if (empty()) return nullptr;
     T* member = static_cast<T*>(head_.next_);
@@ -69,6 +71,10 @@ class IntrusiveList {
       visit(*static_cast<T*>(at));
       at = next;
     }
+  }
+  template <class F>
+  void for_each(F visit) const {
+    for (const ListHook* at = head_.next_; at != &head_; at = at->next_) visit(*static_cast<const T*>(at));
   }
   void clear() {
     while (head_.is_linked()) head_.next_->unlink();

@@ -13,10 +13,10 @@ LogEntry entry_of(const WorkerContext& worker, const ClientInfo& info, const Req
   entry.status = static_cast<std::uint16_t>(request.status != 0 ? request.status : 499);
   entry.request_id = request.id;
   entry.upstream_time = request.upstream_time;
-  entry.attempts = static_cast<std::uint8_t>(request.attempts);
-  if (request.server != nullptr) {
-    entry.upstream = request.server->server().upstream;
-    entry.upstream_address = request.server->server().text;
+  entry.attempts = static_cast<std::uint8_t>(request.dispatch.attempts());
+  if (const UpstreamPool* server = request.dispatch.server(); server != nullptr) {
+    entry.upstream = server->server().upstream;
+    entry.upstream_address = server->server().text;
   }
   if (info.tls != nullptr) entry.tls = info.tls->version;
   if (const char* bytes = request.head_bytes; bytes != nullptr) {

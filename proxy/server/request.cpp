@@ -20,13 +20,9 @@ void Request::reset() {
   local = nullptr;
   site = nullptr;
   route = nullptr;
-  upstream = nullptr;
-  server_index.reset();
-  server = nullptr;
-  connection.reset();
-  connection_is_reused = connection_persists = false;
+  dispatch.reset();
+  connection_persists = false;
   tunnel = {};
-  attempts = 0;
   upstream_time = Duration::zero();
   status = 0;
   answer_bytes = 0;
@@ -70,9 +66,9 @@ http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client) {
   facts.node = request.local->snapshot->config.node;
   facts.request_id = request.id;
   facts.upgrade = request.exchange.upgrade;
-  if (request.server != nullptr) {
-    facts.upstream = request.server->server().upstream;
-    facts.upstream_address = request.server->server().text;
+  if (const UpstreamPool* server = request.dispatch.server(); server != nullptr) {
+    facts.upstream = server->server().upstream;
+    facts.upstream_address = server->server().text;
   }
   if (request.route != nullptr && request.route->pattern) facts.captures = request.captures;
   facts.client_speaks_http2 = client.http_version == 2;

@@ -15,6 +15,7 @@
 #include "proxy/policy/refusal.h"
 #include "proxy/regex.h"
 #include "proxy/server/client_info.h"
+#include "proxy/server/dispatcher.h"
 #include "proxy/server/exchange.h"
 #include "proxy/server/guard.h"
 #include "proxy/server/request_id.h"
@@ -68,14 +69,9 @@ struct Request {
   LocalSnapshot* local = nullptr;  // pinned
   const Snapshot::Site* site = nullptr;
   const Snapshot::Route* route = nullptr;
-  LocalSnapshot::Upstream* upstream = nullptr;
-  std::optional<std::size_t> server_index;  // of `server` in the upstream
-  UpstreamPool* server = nullptr;
-  std::unique_ptr<Stream> connection;  // to the server
-  bool connection_is_reused = false;
-  bool connection_persists = false;
-  CounterHold tunnel;  // while it is one
-  int attempts = 0;
+  Dispatch dispatch;                 // to a server of the route's upstream
+  bool connection_persists = false;  // the server's
+  CounterHold tunnel;                // while it is one
 
   int status = 0;  // sent to the client; 0: none yet
   std::uint64_t answer_bytes = 0;

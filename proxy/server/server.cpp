@@ -11,6 +11,7 @@
 #include "common/runtime/log.h"
 #include "common/runtime/metrics.h"
 #include "proxy/config_files.h"
+#include "proxy/server/server_orders.h"
 
 namespace vipair::proxy {
 
@@ -71,6 +72,9 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFil
     settings.index = index;
     settings.access_log = &access_log_;
     settings.passwords = &passwords_;
+    settings.wake_elsewhere = [this](std::size_t worker, auto numbers, auto server) {
+      workers_[worker]->wake_waiting(std::move(numbers), std::move(server));
+    };
     workers_.push_back(std::make_unique<Worker>(
         settings, snapshot_, [this] { boost::asio::post(io_, [this] { on_worker_finished(); }); }));
   }
@@ -82,6 +86,8 @@ ProxyServer::~ProxyServer() {
   health_.stop();
   stop_gate();
   passwords_.stop();
+  for (auto& worker : workers_) worker->stop();
+  for (auto& worker : workers_) worker->join();
   workers_.clear();
 }
 
@@ -467,6 +473,8 @@ ControlResponse ProxyServer::handle(const ControlRequest& request) {
     auto result = reload();
     return {result ? 200 : 422, "application/json", reload_json(result ? ConfigErrors{} : result.error())};
   }
+  if (request.path == "/servers" || request.path.starts_with("/servers/"))
+    return handle_server_order(*snapshot_, request, monotonic_now());
   const bool is_known = request.path == "/status" || request.path == "/metrics" || request.path == "/reload";
   return {is_known ? 405 : 404, "application/json",
           is_known ? "{\"error\":\"method not allowed\"}\n" : "{\"error\":\"not found\"}\n"};

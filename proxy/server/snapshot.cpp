@@ -70,14 +70,29 @@ std::shared_ptr<LimitTables> make_limit_tables() {
 // Site and upstream together name an upstream, and an endpoint a server in it.
 using ServerKey = std::tuple<std::string, std::string, IpEndpoint>;
 
-std::map<ServerKey, std::shared_ptr<Server>> servers_of(const Snapshot& snapshot) {
+// What lives longer than a snapshot.
+struct Known {
   std::map<ServerKey, std::shared_ptr<Server>> servers;
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<UpstreamNumbers>> numbers;
+};
+
+Known known_of(const Snapshot& snapshot) {
+  Known known;
   for (const Snapshot::Upstream& upstream : snapshot.upstreams) {
+    known.numbers.emplace(std::pair(upstream.site, upstream.config->name), upstream.numbers);
     for (const auto& server : upstream.servers) {
-      servers.emplace(ServerKey{upstream.site, upstream.config->name, server->endpoint}, server);
+      known.servers.emplace(ServerKey{upstream.site, upstream.config->name, server->endpoint}, server);
     }
   }
-  return servers;
+  return known;
+}
+
+policy::HashRing ring_of(const proxy::Upstream& upstream, const std::vector<std::shared_ptr<Server>>& servers) {
+  std::vector<policy::HashRing::Member> primaries;
+  for (std::size_t i = 0; i < servers.size() && !upstream.servers[i].is_backup; ++i) {
+    primaries.push_back({servers[i]->text, upstream.servers[i].weight});
+  }
+  return policy::HashRing(primaries);
 }
 
 // Of a site, and of an upstream of it; the site's own has no upstream's name.
@@ -157,8 +172,8 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
   snapshot->files = std::move(files);
   snapshot->https_port = https_port_of(from);
 
-  std::map<ServerKey, std::shared_ptr<Server>> known;
-  if (previous != nullptr) known = servers_of(*previous);
+  Known known;
+  if (previous != nullptr) known = known_of(*previous);
   const TrafficMap traffic = previous != nullptr ? traffic_of(*previous) : TrafficMap();
 
   snapshot->trusted_proxies = policy::AddressSet(from.trusted_proxies);
@@ -172,10 +187,20 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
     added.traffic = same_or_new(traffic, {owner, upstream.name}, workers);
     snapshot->tells_addresses |= upstream.send_proxy_protocol != policy::ProxyProtocol::none;
     for (const UpstreamServer& server : upstream.servers) {
-      auto found = known.find({owner, upstream.name, server.endpoint});
-      added.servers.push_back(
-          found != known.end() ? found->second : std::make_shared<Server>(upstream.name, server.endpoint, workers));
+      auto found = known.servers.find({owner, upstream.name, server.endpoint});
+      added.servers.push_back(found != known.servers.end()
+                                  ? found->second
+                                  : std::make_shared<Server>(upstream.name, server.endpoint, workers));
     }
+    auto numbers = known.numbers.find({owner, upstream.name});
+    added.numbers = numbers != known.numbers.end() ? numbers->second : std::make_shared<UpstreamNumbers>(workers);
+    if (upstream.balancing.algorithm == policy::Algorithm::hash) added.ring = ring_of(upstream, added.servers);
+    if (upstream.sticky) {
+      std::vector<std::string> texts;
+      for (const auto& server : added.servers) texts.push_back(server->text);
+      added.sticky.emplace(*upstream.sticky, owner, upstream.name, texts);
+    }
+    added.has_preferences = added.sticky || upstream.balancing.algorithm == policy::Algorithm::hash;
   };
 
   snapshot->response_headers = compiled(from.response_headers);

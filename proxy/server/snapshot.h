@@ -15,13 +15,17 @@
 #include "proxy/http/header_rules.h"
 #include "proxy/policy/address_set.h"
 #include "proxy/policy/balancer.h"
+#include "proxy/policy/hash_ring.h"
+#include "proxy/policy/retry.h"
 #include "proxy/policy/router.h"
 #include "proxy/regex.h"
 #include "proxy/server/conditions.h"
 #include "proxy/server/guard.h"
+#include "proxy/server/sticky_cookies.h"
 #include "proxy/server/tls_context.h"
 #include "proxy/server/traffic.h"
 #include "proxy/server/upstream_pool.h"
+#include "proxy/server/waiting_line.h"
 
 namespace vipair::proxy {
 
@@ -38,9 +42,13 @@ struct Snapshot {
   struct Upstream {
     const proxy::Upstream* config = nullptr;
     std::string site;
-    std::shared_ptr<const UpstreamTls> tls;  // nullptr: in the clear
-    std::vector<std::shared_ptr<Server>> servers;
+    std::shared_ptr<const UpstreamTls> tls;        // nullptr: in the clear
+    std::vector<std::shared_ptr<Server>> servers;  // as in the configuration: backups last
+    std::shared_ptr<UpstreamNumbers> numbers;
     std::shared_ptr<Traffic> traffic;  // of its responses; the duration is that to their heads
+    policy::HashRing ring;             // of the primaries, with balance = "hash"
+    std::optional<StickyCookies> sticky;
+    bool has_preferences = false;  // hash or sticky
   };
   struct Route {
     const proxy::Route* config = nullptr;
@@ -108,15 +116,23 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
 // More clients than that would only keep each other from being served. At most limits.connections, at least one.
 std::size_t connection_limit(const Config& config, std::size_t workers, std::uint64_t descriptors);
 
+// One upstream as one worker uses it.
+struct LocalUpstream {
+  const Snapshot::Upstream* shared = nullptr;
+  const proxy::Upstream* config = nullptr;
+  policy::Balancer balancer;
+  policy::RetryBudget budget;
+  std::vector<std::shared_ptr<UpstreamPool>> servers;
+  std::shared_ptr<WaitingLine> line;
+  bool has_limits = false;    // a server has max_connections
+  bool counts_seats = false;  // somebody decides by Server::in_use
+};
+
 // One snapshot as one worker uses it: with its own balancers and pools. Kept while a request uses it.
 struct LocalSnapshot {
-  struct Upstream {
-    policy::RoundRobin balancer;
-    std::vector<std::shared_ptr<UpstreamPool>> servers;
-  };
   std::shared_ptr<const Snapshot> snapshot;
-  std::vector<Upstream> upstreams;  // as Snapshot::upstreams
-  std::size_t users = 0;            // running requests
+  std::vector<LocalUpstream> upstreams;  // as Snapshot::upstreams
+  std::size_t users = 0;                 // running requests
 };
 
 }  // namespace vipair::proxy

@@ -6,6 +6,7 @@
 
 #include "common/runtime/metrics.h"
 #include "proxy/server/health_status.h"
+#include "proxy/server/server_orders.h"
 #include "proxy/server/tls_status.h"
 
 namespace vipair::proxy {
@@ -39,14 +40,14 @@ std::uint64_t sum(const Server& server, Counter Server::Slot::*counter) {
   return total;
 }
 
-// A server is up while at least one worker would use it.
-bool is_up(const Server& server, TimePoint now) {
-  if (!server.is_up.load(std::memory_order_relaxed)) return false;
-  for (const Server::Slot& slot : server.slots) {
-    if (slot.avoid_until.load(std::memory_order_relaxed) <= now.time_since_epoch().count()) return true;
-  }
-  return false;
+std::uint64_t sum(const UpstreamNumbers& numbers, Counter UpstreamNumbers::Slot::*counter) {
+  std::uint64_t total = 0;
+  for (const UpstreamNumbers::Slot& slot : numbers.slots) total += (slot.*counter).get();
+  return total;
 }
+
+// A server is up while at least one worker would use it.
+bool is_up(const Server& server, TimePoint now) { return state_of(server, now) == std::string_view("up"); }
 
 json::array errors_of(const ConfigErrors& errors) {
   json::array list;
@@ -260,14 +261,17 @@ std::string status_json(const ServerView& view) {
     for (const auto& server : upstream.servers) {
       servers.push_back(json::object{{"address", server->text},
                                      {"up", is_up(*server, view.now)},
+                                     {"state", state_of(*server, view.now)},
                                      {"active", sum(*server, &Server::Slot::active)},
                                      {"idle", sum(*server, &Server::Slot::idle)},
                                      {"requests", sum(*server, &Server::Slot::requests)},
                                      {"failures", sum(*server, &Server::Slot::failures)},
                                      {"check", check_json(view, *server)}});
     }
-    upstreams.push_back(
-        json::object{{"site", upstream.site}, {"name", upstream.config->name}, {"servers", std::move(servers)}});
+    upstreams.push_back(json::object{{"site", upstream.site},
+                                     {"name", upstream.config->name},
+                                     {"waiting", sum(*upstream.numbers, &UpstreamNumbers::Slot::waiting)},
+                                     {"servers", std::move(servers)}});
   }
   status["upstreams"] = std::move(upstreams);
   if (!view.names.empty()) status["names"] = names_json(view);
@@ -411,6 +415,26 @@ std::string metrics_text(const ServerView& view) {
              [](const Server& server) { return sum(server, &Server::Slot::connects); });
   per_server("vipair_proxy_server_failures_total", "counter", "Attempts on the server that failed.",
              [](const Server& server) { return sum(server, &Server::Slot::failures); });
+
+  using Numbers = UpstreamNumbers::Slot;
+  auto per_upstream = [&](std::string_view name, std::string_view type, std::string_view help,
+                          Counter Numbers::*counter) {
+    out.family(name, type, help);
+    for (const Snapshot::Upstream& upstream : view.snapshot->upstreams) {
+      out.sample({{"site", upstream.site}, {"upstream", upstream.config->name}}, sum(*upstream.numbers, counter));
+    }
+  };
+  per_upstream("vipair_proxy_upstream_waiting", "gauge", "Requests that wait for a server with room.",
+               &Numbers::waiting);
+  per_upstream("vipair_proxy_upstream_queue_full_total", "counter", "Requests refused because the queue was full.",
+               &Numbers::queue_full);
+  per_upstream("vipair_proxy_upstream_queue_timeouts_total", "counter", "Requests that waited for too long.",
+               &Numbers::queue_timed_out);
+  per_upstream("vipair_proxy_upstream_retries_denied_total", "counter", "Retries that the budget did not allow.",
+               &Numbers::retries_denied);
+  per_upstream("vipair_proxy_upstream_unknown_cookies_total", "counter",
+               "Sticky cookies that name no server of ours: forged, or its server is gone.",
+               &Numbers::cookies_unknown);
 
   add_tls_metrics(out, view);
   add_traffic(out, *view.snapshot);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proxy/policy/client_hello.h"
+#include "proxy/policy/hash.h"
 #include "proxy/server/exchange.h"
 
 namespace vipair::proxy {
@@ -32,7 +33,7 @@ TunnelSession::TunnelSession(WorkerContext& worker, std::unique_ptr<Stream> clie
 }
 
 TunnelSession::~TunnelSession() {
-  release_server();
+  dispatch_.release();
   if (local_ != nullptr) worker_.unpin(local_);
   --worker_.session_count;
   worker_.counters.connections.subtract();
@@ -72,8 +73,7 @@ Task TunnelSession::run() {
     connect();
     while (state_ == State::connecting) {
       if (check_connect()) continue;
-      const bool is_late = co_await waiter_.activity(deadline_);
-      if (is_late && !check_connect()) on_failure({Side::upstream, Stage::connect, Cause::timed_out, false});
+      co_await waiter_.activity(deadline_);
     }
   }
   int steps = 0;
@@ -132,73 +132,65 @@ void TunnelSession::judge_hello() {
 
 void TunnelSession::go_to(std::optional<std::size_t> upstream) {
   upstream_ = upstream;
+  if (!upstream_) {
+    worker_.counters.tunnels.unknown_names.add();
+    return refuse(Cause::no_server);
+  }
+  LocalUpstream& group = local_->upstreams[*upstream_];
+  Preference preference;
+  if (group.shared->has_preferences) preference.key = policy::hash_of(info_.address_text);
+  dispatch_.begin(worker_, group, waiter_, preference);
   state_ = State::needs_upstream;
-  if (upstream_) return;
-  worker_.counters.tunnels.unknown_names.add();
-  refuse(Cause::no_server);
 }
 
 // ---- the server ------------------------------------------------------------------------------
 
-void TunnelSession::connect() {
-  ++attempts_;
-  if (attempts_ > 1) worker_.counters.retries.add();
-  LocalSnapshot::Upstream& group = local_->upstreams[*upstream_];
-  const auto& servers = group.servers;
-  auto state_of = [&servers](std::size_t i) {
-    return policy::ServerState{servers[i]->server().is_up.load(std::memory_order_relaxed),
-                               servers[i]->avoid_until()};
-  };
-  server_index_ = group.balancer.pick(servers.size(), state_of, now(), server_index_);
-  if (!server_index_) return on_failure({Side::upstream, Stage::pick, Cause::no_server, false});
-  server_ = servers[*server_index_];
-  int error = 0;
-  connection_ = worker_.connector(server_->server().endpoint, error);
-  if (connection_ == nullptr) {
-    const Cause cause = cause_of(error);
-    const Side side = cause == Cause::exhausted ? Side::proxy : Side::upstream;
-    return on_failure({side, Stage::connect, cause, false});
-  }
-  server_->slot().connects.add();
-  server_->slot().active.add();
-  connection_->set_waiter(&waiter_);
-  deadline_ = now() + upstream().config->connect_timeout;
-  state_ = State::connecting;
-}
+void TunnelSession::connect() { on_dispatch(dispatch_.connect()); }
 
 bool TunnelSession::check_connect() {
   if (client_->is_broken()) {
     on_failure({Side::client, Stage::tunnel, Cause::reset, false});
-  } else if (connection_->is_broken()) {
-    const int error = connection_->connect_result();
-    on_failure({Side::upstream, Stage::connect, error == 0 ? Cause::reset : cause_of(error), false});
-  } else if (connection_->can_write()) {
-    begin_tunnel();
-  } else {
-    return false;
+    return true;
   }
-  return true;
+  const Dispatch::Result result = dispatch_.check();
+  on_dispatch(result);
+  return result != Dispatch::Result::waiting;
+}
+
+void TunnelSession::on_dispatch(Dispatch::Result result) {
+  switch (result) {
+    case Dispatch::Result::connected:
+      return begin_tunnel();
+    case Dispatch::Result::failed:
+      return on_failure(dispatch_.error());
+    case Dispatch::Result::waiting:
+      deadline_ = dispatch_.deadline();
+      state_ = State::connecting;
+      return;
+  }
 }
 
 void TunnelSession::begin_tunnel() {
-  server_->slot().requests.add();
-  server_->mark_working();
+  dispatch_.server()->slot().requests.add();
+  dispatch_.answered(0);
   worker_.counters.tunnels.connections.add();
   was_joined_ = true;
   policy::append_proxy_header(header_, upstream().config->send_proxy_protocol, {info_.address, info_.local});
   to_server_.add(header_.view());
   tunnel_.start(from_client_, from_server_, service().config->idle_timeout, now());
+  dispatch_.outlive_upstream();
   worker_.unpin(std::exchange(local_, nullptr));
   state_ = State::tunnel;
 }
 
 bool TunnelSession::step() {
-  switch (tunnel_.step(*client_, *connection_, now())) {
+  switch (tunnel_.step(*client_, dispatch_.connection(), now())) {
     case Tunnel::Step::idle:
       return false;
     case Tunnel::Step::moved:
       return true;
     case Tunnel::Step::complete:
+      dispatch_.complete(false);
       state_ = State::done;
       return true;
     case Tunnel::Step::failed:
@@ -224,29 +216,18 @@ void TunnelSession::on_failure(const policy::ProxyError& error) {
       .failed[static_cast<std::size_t>(error.side)][static_cast<std::size_t>(error.stage)]
              [static_cast<std::size_t>(error.cause)]
       .add();
-  if (error.side == Side::upstream && server_ != nullptr && error.stage == Stage::connect) {
-    server_->slot().failures.add();
-    server_->avoid_until(now() + upstream().config->avoid_failed);
-  }
-  const bool retries =
-      error.side == Side::upstream && error.stage == Stage::connect && attempts_ < policy::kAttemptsMax;
-  worker_.report_failure(error, server_.get(), retries);
   // A regular end would tell the other side that it has heard everything.
-  if (error.side == Side::client && connection_ != nullptr) connection_->abort_on_close();
-  release_server();
+  if (error.side == Side::client && dispatch_.has_connection()) dispatch_.connection().abort_on_close();
+  const bool retries = !was_joined_ && dispatch_.failed(error, {});
+  worker_.report_failure(error, dispatch_.server(), retries);
   if (retries) {
     state_ = State::needs_upstream;
     return;
   }
   if (error.side != Side::proxy || !was_joined_) client_->abort_on_close();
+  dispatch_.release();
   failure_ = error;
   state_ = State::done;
-}
-
-void TunnelSession::release_server() {
-  if (connection_ == nullptr) return;
-  connection_.reset();
-  server_->slot().active.subtract();
 }
 
 void TunnelSession::finish() {
@@ -266,10 +247,10 @@ void TunnelSession::finish() {
   entry.status = static_cast<std::uint16_t>(status);
   entry.target = name_;
   entry.host = server_name_;
-  entry.attempts = static_cast<std::uint8_t>(attempts_);
-  if (server_ != nullptr) {
-    entry.upstream = server_->server().upstream;
-    entry.upstream_address = server_->server().text;
+  entry.attempts = static_cast<std::uint8_t>(dispatch_.attempts());
+  if (const UpstreamPool* server = dispatch_.server(); server != nullptr) {
+    entry.upstream = server->server().upstream;
+    entry.upstream_address = server->server().text;
   }
   entry.request_bytes = from_client;
   entry.response_bytes = to_client;

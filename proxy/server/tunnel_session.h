@@ -7,6 +7,7 @@
 #include <string>
 
 #include "proxy/server/client_info.h"
+#include "proxy/server/dispatcher.h"
 #include "proxy/server/output.h"
 #include "proxy/server/session.h"
 #include "proxy/server/stream.h"
@@ -40,27 +41,24 @@ class TunnelSession final : public Session {
   void go_to(std::optional<std::size_t> upstream);
   void connect();
   bool check_connect();  // false: nothing to do until something happens
+  void on_dispatch(Dispatch::Result result);
   void begin_tunnel();
   bool step();  // false: nothing to do until something happens
   TimePoint tunnel_deadline();
   void on_failure(const policy::ProxyError& error);
   void refuse(policy::Cause cause);  // the client's fault, found in its first bytes
-  void release_server();
   void finish();
 
   WorkerContext& worker_;
   std::unique_ptr<Stream> client_;
-  std::unique_ptr<Stream> connection_;  // to the server
   Waiter waiter_;
   const ClientInfo info_;
   const TimePoint started_;
   LocalSnapshot* local_;    // pinned until it is a tunnel: that may last for days, whatever is reloaded meanwhile
   const std::string name_;  // of the service
   const std::size_t service_;
-  std::optional<std::size_t> upstream_;      // of the snapshot
-  std::optional<std::size_t> server_index_;  // of the upstream
-  std::shared_ptr<UpstreamPool> server_;
-  int attempts_ = 0;
+  std::optional<std::size_t> upstream_;  // of the snapshot
+  Dispatch dispatch_;
   State state_ = State::needs_upstream;
   TimePoint deadline_{};  // of the client's first message, the connect
   std::string server_name_;

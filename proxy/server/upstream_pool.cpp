@@ -1,10 +1,29 @@
 #include "proxy/server/upstream_pool.h"
 
-#include <algorithm>
-
 #include "proxy/server/h2_upstream.h"
 
 namespace vipair::proxy {
+
+namespace {
+constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr std::uint64_t kWeightUnit = 256;    // so that a share can be a part of a weight of 1
+constexpr std::int64_t kSlowStartParts = 10;  // the first part is given at once
+}  // namespace
+
+bool Server::set_up(bool up, TimePoint now) {
+  if (up && !is_up.load(kRelaxed)) start_slowly(now);
+  return is_up.exchange(up, kRelaxed) != up;
+}
+
+void Server::drain(TimePoint until) {
+  sticky_until.store(until.time_since_epoch().count(), kRelaxed);
+  is_draining.store(true, kRelaxed);
+}
+
+void Server::end_drain(TimePoint now) {
+  if (!is_draining.exchange(false, kRelaxed)) return;
+  start_slowly(now);
+}
 
 UpstreamPool::UpstreamPool(std::shared_ptr<Server> server, std::size_t worker)
     : server_(std::move(server)), slot_(server_->slots[worker]) {}
@@ -19,13 +38,46 @@ std::unique_ptr<Stream> UpstreamPool::open_stream(WorkerContext& worker, int& er
     auto report = [&worker, server = server_](const std::string& why) { worker.report_tls_failure(*server, why); };
     return secure(std::move(connection), std::move(report), true);
   };
-  return multiplexed_->open(worker, {speaks_tls() ? "https" : "http", idle_timeout_}, connect, error, is_reused);
+  return multiplexed_->open(worker, {speaks_tls() ? "https" : "http", settings_.idle_timeout}, connect, error,
+                            is_reused);
 }
 
-void UpstreamPool::configure(std::size_t idle_max, Duration idle_timeout) {
-  idle_max_ = idle_max;
-  idle_timeout_ = idle_timeout;
-  idle_.reserve(idle_max);
+void UpstreamPool::configure(const Settings& settings) {
+  settings_ = settings;
+  idle_.reserve(settings.idle_max);
+}
+
+policy::Usability UpstreamPool::usability(TimePoint now) const {
+  const Server& server = *server_;
+  if (!server.is_up.load(kRelaxed) || server.is_draining.load(kRelaxed)) return policy::Usability::down;
+  if (avoid_until() > now || server.breaker.open_until() > now) return policy::Usability::ejected;
+  if (settings_.in_use_max != 0 && load() >= settings_.in_use_max) return policy::Usability::full;
+  return policy::Usability::usable;
+}
+
+bool UpstreamPool::serves_its_own(TimePoint now) const {
+  const Server& server = *server_;
+  if (!server.is_up.load(kRelaxed) || ejected_until() > now) return false;
+  return !server.is_draining.load(kRelaxed) || now.time_since_epoch().count() < server.sticky_until.load(kRelaxed);
+}
+
+std::uint64_t UpstreamPool::weight(TimePoint now) const {
+  const std::uint64_t whole = settings_.weight * kWeightUnit;
+  const std::int64_t started = server_->started_at.load(kRelaxed), whole_time = settings_.slow_start.count();
+  if (started == 0 || whole_time == 0) return whole;
+  const std::int64_t elapsed = now.time_since_epoch().count() - started;
+  if (elapsed >= whole_time) return whole;
+  const std::int64_t part = std::max<std::int64_t>(1, elapsed / (whole_time / kSlowStartParts + 1));
+  return whole * static_cast<std::uint64_t>(part) / kSlowStartParts;
+}
+
+bool UpstreamPool::take_counted_seat() {
+  std::atomic<std::uint64_t>& in_use = server_->in_use;
+  std::uint64_t count = in_use.load(kRelaxed);
+  do {
+    if (settings_.in_use_max != 0 && count >= settings_.in_use_max) return false;
+  } while (!in_use.compare_exchange_weak(count, count + 1, kRelaxed));
+  return true;
 }
 
 void UpstreamPool::use_tls(std::shared_ptr<const UpstreamTls> tls, const std::string& name) {
@@ -61,9 +113,9 @@ std::unique_ptr<Stream> UpstreamPool::take_idle() {
 }
 
 void UpstreamPool::give_back(std::unique_ptr<Stream> stream, TimePoint now) {
-  if (idle_max_ == 0 || stream->peer_closed()) return;
+  if (settings_.idle_max == 0 || stream->peer_closed()) return;
   stream->set_waiter(nullptr);
-  if (idle_.size() >= idle_max_) {
+  if (idle_.size() >= settings_.idle_max) {
     idle_.erase(idle_.begin());
     slot_.idle.subtract();
   }
@@ -72,8 +124,9 @@ void UpstreamPool::give_back(std::unique_ptr<Stream> stream, TimePoint now) {
 }
 
 void UpstreamPool::sweep(TimePoint now) {
-  const std::size_t closed = std::erase_if(
-      idle_, [&](const Idle& idle) { return now - idle.since >= idle_timeout_ || !is_usable(*idle.stream); });
+  const std::size_t closed = std::erase_if(idle_, [&](const Idle& idle) {
+    return now - idle.since >= settings_.idle_timeout || !is_usable(*idle.stream);
+  });
   slot_.idle.subtract(closed);
   if (multiplexed_ != nullptr) multiplexed_->sweep();
 }

@@ -1,8 +1,9 @@
 #pragma once
-// The connections of one worker to one upstream server: a stack of idle ones, the numbers, and the mark of a recent
+// A server, and the connections of one worker to it: a stack of idle ones, the numbers, and the mark of a recent
 // failure. The last one that was used is the next one used, so that the surplus grows old and is closed before the
 // server does it. A connection that the server closed, or on which it spoke unasked, is never used again.
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -10,6 +11,8 @@
 #include <vector>
 
 #include "common/base/ip_address.h"
+#include "proxy/policy/balancer.h"
+#include "proxy/policy/breaker.h"
 #include "proxy/server/counters.h"
 #include "proxy/server/stream.h"
 #include "proxy/server/upstream_tls.h"
@@ -26,12 +29,23 @@ struct Server {
   Server(std::string upstream_name, const IpEndpoint& address, std::size_t workers)
       : upstream(std::move(upstream_name)), endpoint(address), text(address.to_string()), slots(workers) {}
 
+  // Any thread may call these.
+  bool set_up(bool up, TimePoint now);  // as its health check says; whether that is news
+  void drain(TimePoint sticky_until);   // the operator: no new clients; its own are served until then
+  void end_drain(TimePoint now);
+  void start_slowly(TimePoint now) { started_at.store(now.time_since_epoch().count(), std::memory_order_relaxed); }
+
   const std::string upstream;
   const IpEndpoint endpoint;
   const std::string text;
-  std::atomic<bool> is_up{true};         // as its health check says; true when there is none
-  std::atomic<bool> is_draining{false};  // the operator wants no new work for it
+  std::atomic<bool> is_up{true};              // true when there is no health check
+  std::atomic<bool> is_draining{false};       // the operator wants no new work for it
+  std::atomic<std::int64_t> sticky_until{0};  // while draining; monotonic nanoseconds
+  std::atomic<std::int64_t> started_at{0};    // came back then; 0: has been there from the beginning
+  policy::Breaker breaker;
   std::vector<Slot> slots;
+  // Connections with a running request, of all workers; kept only where somebody decides by it.
+  alignas(64) std::atomic<std::uint64_t> in_use{0};
 };
 
 // Begins a connection; nullptr and the errno when not even that is possible.
@@ -45,11 +59,18 @@ class UpstreamPool {
   UpstreamPool(std::shared_ptr<Server> server, std::size_t worker);
   ~UpstreamPool();
 
-  const Server& server() const { return *server_; }
+  Server& server() const { return *server_; }
+  const std::shared_ptr<Server>& shared_server() const { return server_; }
   Server::Slot& slot() { return slot_; }
 
-  // How many to keep and for how long; the latest snapshot's word.
-  void configure(std::size_t idle_max, Duration idle_timeout);
+  struct Settings {
+    std::size_t idle_max = 0;  // connections
+    Duration idle_timeout{};
+    unsigned weight = 1;
+    Duration slow_start{};
+    std::uint64_t in_use_max = 0;  // 0: no limit
+  };
+  void configure(const Settings& settings);  // the latest snapshot's word
   // nullptr: in the clear. name: the server as it is written. Idle connections of before are closed.
   void use_tls(std::shared_ptr<const UpstreamTls> tls, const std::string& name);
   bool speaks_tls() const { return tls_ != nullptr; }
@@ -62,6 +83,18 @@ class UpstreamPool {
   std::unique_ptr<Stream> open_stream(WorkerContext& worker, int& error, bool& is_reused);
   void sweep(TimePoint now);  // closes what is too old or was closed by the server; call now and then
   void close_idle();
+
+  // What a balancer asks (proxy/policy/balancer.h).
+  policy::Usability usability(TimePoint now) const;
+  TimePoint ejected_until() const { return std::max(avoid_until(), server_->breaker.open_until()); }
+  std::uint64_t weight(TimePoint now) const;
+  std::uint64_t load() const { return server_->in_use.load(std::memory_order_relaxed); }
+  // A client that belongs to this server may go there, though others may not.
+  bool serves_its_own(TimePoint now) const;
+
+  // A seat is the right to one connection with a running request. False: all are taken.
+  bool take_counted_seat();
+  void leave_counted_seat() { server_->in_use.fetch_sub(1, std::memory_order_relaxed); }
 
   // A server that could not be reached is passed over for a while; one that answered is not.
   void avoid_until(TimePoint time) {
@@ -88,8 +121,7 @@ class UpstreamPool {
   std::string tls_name_;
   std::shared_ptr<UpstreamTlsSession> tls_session_;
   std::unique_ptr<H2Upstreams> multiplexed_;
-  std::size_t idle_max_ = 0;
-  Duration idle_timeout_{};
+  Settings settings_;
 };
 
 }  // namespace vipair::proxy

@@ -38,12 +38,17 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Snapshot> snapsho
   };
   context_.passwords = settings.passwords;
   context_.post = [this](std::function<void()> function) { reactor_.post(std::move(function)); };
+  context_.wake_elsewhere = settings.wake_elsewhere;
   context_.set_wall_time(wall_now());
   context_.use(std::move(snapshot));
 }
 
 Worker::~Worker() {
   stop();
+  join();
+}
+
+void Worker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
@@ -172,6 +177,12 @@ void Worker::drain() {
     for (auto& acceptor : acceptors_) acceptor->drain();
     acceptors_.clear();
     context_.begin_drain();
+  });
+}
+
+void Worker::wake_waiting(std::shared_ptr<UpstreamNumbers> numbers, std::shared_ptr<Server> server) {
+  reactor_.post([this, numbers = std::move(numbers), server = std::move(server)] {
+    context_.wake_waiting(*numbers, *server);
   });
 }
 

@@ -23,6 +23,9 @@ class Worker {
     std::size_t index = 0;
     AccessLogWriter* access_log = nullptr;
     PasswordChecker* passwords = nullptr;
+    // See WorkerContext::wake_elsewhere; must go on until this worker has been joined.
+    std::function<void(std::size_t worker, std::shared_ptr<UpstreamNumbers>, std::shared_ptr<Server>)>
+        wake_elsewhere;
   };
   // on_finished is called in the worker's thread, last thing.
   Worker(const Settings& settings, std::shared_ptr<const Snapshot> snapshot, std::function<void()> on_finished);
@@ -38,6 +41,10 @@ class Worker {
   // Closes the listeners, lets running requests end, closes connections as they become idle; then the thread ends.
   void drain();
   void stop();  // ends the thread at once, connections are closed as they are
+  void join();
+
+  // From any thread: a server has room for a request that waits here.
+  void wake_waiting(std::shared_ptr<UpstreamNumbers> numbers, std::shared_ptr<Server> server);
 
   // ---- looked at by the main thread --------------------------------------------------------
   std::uint64_t turns() const { return reactor_.turns(); }

@@ -12,15 +12,9 @@ void WorkerContext::begin_drain() {
 
 void WorkerContext::use(std::shared_ptr<const Snapshot> snapshot) {
   LocalSnapshot local;
-  local.upstreams.resize(snapshot->upstreams.size());
-  for (std::size_t i = 0; i < snapshot->upstreams.size(); ++i) {
-    const Snapshot::Upstream& upstream = snapshot->upstreams[i];
-    for (std::size_t k = 0; k < upstream.servers.size(); ++k) {
-      std::shared_ptr<UpstreamPool> pool = pool_for(upstream.servers[k]);
-      pool->configure(upstream.config->idle_connections, upstream.config->idle_timeout);
-      pool->use_tls(upstream.tls, upstream.config->servers[k].text);
-      local.upstreams[i].servers.push_back(std::move(pool));
-    }
+  local.upstreams.reserve(snapshot->upstreams.size());
+  for (const Snapshot::Upstream& upstream : snapshot->upstreams) {
+    local.upstreams.push_back(local_upstream(upstream));
   }
   local.snapshot = std::move(snapshot);
   LocalSnapshot* previous = locals_.empty() ? nullptr : &locals_.back();
@@ -28,6 +22,62 @@ void WorkerContext::use(std::shared_ptr<const Snapshot> snapshot) {
   if (previous != nullptr && previous->users == 0) {
     locals_.remove_if([&](const LocalSnapshot& each) { return &each == previous; });
   }
+}
+
+LocalUpstream WorkerContext::local_upstream(const Snapshot::Upstream& upstream) {
+  const proxy::Upstream& config = *upstream.config;
+  const Balancing& balancing = config.balancing;
+  LocalUpstream local;
+  local.shared = &upstream;
+  local.config = &config;
+  local.line = line_for(upstream.numbers);
+  policy::Balancer::Settings settings;
+  settings.algorithm = balancing.algorithm;
+  settings.weights_change = balancing.slow_start > Duration::zero();
+  settings.ring = &upstream.ring;
+  settings.hash_load_max = balancing.hash_load_max;
+  settings.seed = index + 1;
+  for (std::size_t i = 0; i < upstream.servers.size(); ++i) {
+    const UpstreamServer& server = config.servers[i];
+    std::shared_ptr<UpstreamPool> pool = pool_for(upstream.servers[i]);
+    pool->configure({config.idle_connections, config.idle_timeout, server.weight, balancing.slow_start,
+                     server.max_connections});
+    pool->use_tls(upstream.tls, server.text);
+    local.servers.push_back(std::move(pool));
+    settings.weights.push_back(server.weight);
+    if (!server.is_backup) settings.primaries = i + 1;
+    local.has_limits |= server.max_connections != 0;
+  }
+  local.counts_seats = local.has_limits || balancing.hash_load_max != 0 ||
+                       balancing.algorithm == policy::Algorithm::least_connections ||
+                       balancing.algorithm == policy::Algorithm::random;
+  local.balancer = policy::Balancer(std::move(settings));
+  return local;
+}
+
+std::shared_ptr<WaitingLine> WorkerContext::line_for(const std::shared_ptr<UpstreamNumbers>& numbers) {
+  std::weak_ptr<WaitingLine>& known = lines_[numbers.get()];
+  std::shared_ptr<WaitingLine> line = known.lock();
+  if (line == nullptr) {
+    line = std::make_shared<WaitingLine>(numbers, index);
+    known = line;
+  }
+  return line;
+}
+
+void WorkerContext::wake_next(WaitingLine& line, const std::shared_ptr<Server>& server) {
+  const std::size_t worker = line.longest_waiting();
+  if (worker == index) {
+    line.wake_next(*server);
+  } else if (wake_elsewhere) {
+    wake_elsewhere(worker, line.numbers(), server);
+  }
+}
+
+void WorkerContext::wake_waiting(const UpstreamNumbers& numbers, const Server& server) {
+  const auto found = lines_.find(&numbers);
+  if (found == lines_.end()) return;
+  if (const std::shared_ptr<WaitingLine> line = found->second.lock()) line->wake_next(server);
 }
 
 std::shared_ptr<UpstreamPool> WorkerContext::pool_for(const std::shared_ptr<Server>& server) {
@@ -54,6 +104,7 @@ void WorkerContext::sweep(TimePoint now) {
       at = pools_.erase(at);
     }
   }
+  std::erase_if(lines_, [](const auto& line) { return line.second.expired(); });
 }
 
 void WorkerContext::report_failure(const policy::ProxyError& error, const UpstreamPool* server, bool retries) {

@@ -99,17 +99,28 @@ struct WorkerContext {
   void unpin(LocalSnapshot* local);
   void sweep(TimePoint now);  // idle upstream connections; every second or so
 
+  // ---- requests that wait for room (proxy/server/waiting_line.h) ---------------------------
+  // A server of the line's upstream has room: wakes whoever has waited longest, here or in another worker.
+  void wake_next(WaitingLine& line, const std::shared_ptr<Server>& server);
+  // The same when another worker says so.
+  void wake_waiting(const UpstreamNumbers& numbers, const Server& server);
+  // Makes another worker call its wake_waiting(); absent when there is no other.
+  std::function<void(std::size_t worker, std::shared_ptr<UpstreamNumbers>, std::shared_ptr<Server>)> wake_elsewhere;
+
   // ---- time of day -------------------------------------------------------------------------
   void set_wall_time(WallTime wall);  // once per turn or tick; must be called before the first session
   WallTime wall_time() const { return wall_offset_ + (scheduler.now() - TimePoint{}); }
   std::string_view date() const { return date_; }  // IMF-fixdate
 
  private:
+  LocalUpstream local_upstream(const Snapshot::Upstream& upstream);
   std::shared_ptr<UpstreamPool> pool_for(const std::shared_ptr<Server>& server);
+  std::shared_ptr<WaitingLine> line_for(const std::shared_ptr<UpstreamNumbers>& numbers);
 
   std::list<LocalSnapshot> locals_;  // the last one is current
   std::unordered_map<const Server*, std::weak_ptr<UpstreamPool>> pools_;
   std::uint32_t requests_since_log_line_ = 0;
+  std::unordered_map<const UpstreamNumbers*, std::weak_ptr<WaitingLine>> lines_;
   WallTime wall_offset_{};
   std::int64_t date_second_ = -1;
   std::string date_;

@@ -136,7 +136,7 @@ timeouts = { connect = "5"; };
   folder.write("sites.d/b.conf", R"(site = {
   hosts = [ "two.example",
             "ONE.example" ];
-  upstreams = ( { name = "a"; servers = [ "backend" ]; balance = "random"; } );
+  upstreams = ( { name = "a"; servers = [ "backend" ]; balance = "fastest"; } );
   routes = ( { path = "/"; upstream = "a"; } );
 };
 )");
@@ -152,7 +152,7 @@ timeouts = { connect = "5"; };
                   "sites.d/b.conf:3: site.hosts[1]: \"one.example\" is served already, at sites.d/a.conf:2",
                   HasSubstr("sites.d/b.conf:4: site.upstreams[0].servers[0]: \"backend\" is neither an address "
                             "with a port nor a name"),
-                  HasSubstr("sites.d/b.conf:4: site.upstreams[0].balance: not supported by this version")));
+                  HasSubstr("sites.d/b.conf:4: site.upstreams[0].balance: \"fastest\" is not known")));
 }
 
 const Mistake kMistakes[] = {

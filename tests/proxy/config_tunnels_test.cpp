@@ -70,6 +70,12 @@ const Mistake kMistakes[] = {
     {"proxy_protocol_before_tls", "", WITH_UPSTREAM("send_proxy_protocol = \"v1\"; tls = { };"),
      "site.upstreams[0].send_proxy_protocol", "in front of TLS"},
     {"tcp_tls", TCP(DB "servers = [ \"10.0.0.1:1\" ]; tls = { };"), nullptr, "tcp[0].tls", "has no use"},
+    {"proxy_protocol_over_http2", "", WITH_UPSTREAM("send_proxy_protocol = \"v1\"; protocol = \"h2\";"),
+     "site.upstreams[0].send_proxy_protocol", "contradicts protocol"},
+    {"tcp_http2", TCP(DB "servers = [ \"10.0.0.1:1\" ]; protocol = \"h2\";"), nullptr, "tcp[0].protocol",
+     "has no use"},
+    {"tcp_hash_on", TCP(DB "servers = [ \"10.0.0.1:1\" ]; balance = \"hash\"; hash_on = \"path\";"), nullptr,
+     "tcp[0].hash_on", "has no use"},
     {"tcp_unknown_key", TCP(DB "servers = [ \"10.0.0.1:1\" ]; idle_timeuot = \"1s\";"), nullptr,
      "tcp[0].idle_timeuot", "idle_timeout"},
 };

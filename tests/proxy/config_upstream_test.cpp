@@ -8,15 +8,18 @@ namespace {
 using namespace std::chrono_literals;
 
 const Mistake kMistakes[] = {
-    {"sticky", "", WITH_UPSTREAM("sticky = { };"), "site.upstreams[0].sticky", "not supported by this version"},
-    {"balance", "", WITH_UPSTREAM("balance = \"hash\";"), "site.upstreams[0].balance",
-     "not supported by this version"},
-    {"weight", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; weight = 2; } )"),
-     "site.upstreams[0].servers[0].weight", "not supported by this version"},
-    {"backup", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; backup = true; } )"),
-     "site.upstreams[0].servers[0].backup", "not supported by this version"},
-    {"max_connections", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; max_connections = 2; } )"),
-     "site.upstreams[0].servers[0].max_connections", "not supported by this version"},
+    {"weight", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; weight = 0; } )"),
+     "site.upstreams[0].servers[0].weight", "out of range"},
+    {"backups_only", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; backup = true; } )"),
+     "site.upstreams[0].servers", "are all backups"},
+    {"names_only_backups", "", WITH_SERVERS("( { address = \"app.internal:80\"; backup = true; } )"),
+     "site.upstreams[0].servers", "are all backups"},
+    {"weight_of_a_service", "", WITH_SERVERS("( { srv = \"_http._tcp.app.internal\"; weight = 2; } )"),
+     "site.upstreams[0].servers[0].weight", "the records of the service"},
+    {"max_connections", "", WITH_SERVERS("( { address = \"10.0.0.1:80\"; max_connections = -2; } )"),
+     "site.upstreams[0].servers[0].max_connections", "out of range"},
+    {"queue_without_limit", "", WITH_UPSTREAM("queue = { length = 5; };"), "site.upstreams[0].queue",
+     "would never be used: no server has max_connections"},
     {"protocol", "", WITH_UPSTREAM("protocol = \"h3\";"), "site.upstreams[0].protocol", "\"h2\""},
     {"no_upstreams", "", "site = { hosts = [ \"a.example\" ]; routes = ( ); upstreams = ( ); };", "site.routes",
      "is empty"},
@@ -77,11 +80,38 @@ TEST(UpstreamConfig, ServersMayBeNames) {
   EXPECT_EQ(config->sites[0].upstreams[0].names[0].query, (NameQuery{"_http._tcp.app.internal", true}));
 }
 
+TEST(UpstreamConfig, NamesSayMoreThanTheirAddressToo) {
+  auto config = parse(kListeners, WITH_SERVERS(R"(( { address = "app.internal:80"; weight = 3; },
+     { address = "10.0.0.1:80"; backup = true; }, { srv = "_http._tcp.b.internal"; max_connections = 20; } );
+     queue = { length = 5; })"));
+  ASSERT_TRUE(config) << first_error(config);
+  const Upstream& upstream = config->sites[0].upstreams[0];
+  ASSERT_EQ(upstream.names.size(), 2u);
+  EXPECT_EQ(upstream.names[0].settings.weight, 3u);
+  EXPECT_EQ(upstream.names[1].settings.max_connections, 20u);
+  EXPECT_TRUE(upstream.servers[0].is_backup);
+}
+
 TEST(UpstreamConfig, SpeaksHttp2WhereItSaysSo) {
   auto config = parse(kListeners, WITH_UPSTREAM("protocol = \"h2\";"));
   ASSERT_TRUE(config) << first_error(config);
   EXPECT_EQ(config->sites[0].upstreams[0].protocol, UpstreamProtocol::h2);
   EXPECT_EQ(parse(kListeners)->sites[0].upstreams[0].protocol, UpstreamProtocol::http1);
+}
+
+TEST(UpstreamConfig, ServersSayMoreThanTheirAddress) {
+  auto config = parse(kListeners, WITH_SERVERS(R"(( { address = "10.0.0.1:80"; backup = true; },
+    { address = "10.0.0.2:80"; weight = 3; max_connections = 20; }, { address = "10.0.0.3:80"; } ))"));
+  ASSERT_TRUE(config) << first_error(config);
+  const std::vector<UpstreamServer>& servers = config->sites[0].upstreams[0].servers;
+  ASSERT_EQ(servers.size(), 3u);
+  EXPECT_EQ(servers[0].text, "10.0.0.2:80");
+  EXPECT_EQ(servers[0].weight, 3u);
+  EXPECT_EQ(servers[0].max_connections, 20u);
+  EXPECT_EQ(servers[1].weight, 1u);
+  EXPECT_FALSE(servers[1].is_backup);
+  EXPECT_TRUE(servers[2].is_backup) << "backups stand behind the others";
+  EXPECT_EQ(servers[2].text, "10.0.0.1:80");
 }
 
 TEST(UpstreamConfig, SameUpstreamNameInTwoSitesIsTwoUpstreams) {

@@ -44,6 +44,25 @@ TEST(Names, EachAddressBecomesAServerBesideThoseOfTheFile) {
   EXPECT_EQ(config.sites[0].upstreams[0].servers[1].text, "app.internal:8080");
 }
 
+TEST(Names, ServersOfTcpServicesMayBeNames) {
+  auto config =
+      parse(kListeners +
+            "tcp = ( { name = \"db\"; address = \"0.0.0.0:5432\"; servers = [ \"app.internal:5432\" ]; } );");
+  ASSERT_TRUE(config) << first_error(config);
+  EXPECT_THAT(names_of(*config), ElementsAre(kApp));
+  EXPECT_TRUE(apply_names(*config, {{kApp, {target("10.0.0.1")}}}));
+  EXPECT_EQ(config->tcp[0].upstreams[0].servers.at(0).endpoint.to_string(), "10.0.0.1:5432");
+}
+
+TEST(Names, KeepTheSettingsThatStandBesideThem) {
+  Config config = config_with(
+      "( { address = \"app.internal:80\"; weight = 3; }, { address = \"10.0.0.9:80\"; backup = true; } )");
+  EXPECT_TRUE(apply_names(config, {}));
+  EXPECT_THAT(servers_of(config), ElementsAre("10.0.0.9:80 backup")) << "until the name is known";
+  EXPECT_TRUE(apply_names(config, {{kApp, {target("10.0.0.1"), target("10.0.0.2")}}}));
+  EXPECT_THAT(servers_of(config), ElementsAre("10.0.0.1:80 3", "10.0.0.2:80 3", "10.0.0.9:80 backup"));
+}
+
 TEST(Names, LaterAnswersReplaceEarlierOnesAndTheSameOneChangesNothing) {
   Config config = config_with("[ \"app.internal:80\" ]");
   apply_names(config, {{kApp, {target("10.0.0.1"), target("10.0.0.2")}}});

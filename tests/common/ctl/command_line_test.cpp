@@ -107,6 +107,10 @@ TEST(CommandLine, MistakesAreNamed) {
       {{"keygen", "a", "b"}, "unexpected argument b"},
       {{"keygen", "--json"}, "keygen has no --json"},
       {{"keygen", "--node", "a"}, "keygen has no --node"},
+      {{"server"}, "server needs to be told what to do: list, drain SERVER or ready SERVER"},
+      {{"server", "stop", "app/10.0.0.1:80"}, "server cannot stop: expected list, drain or ready"},
+      {{"server", "drain"}, "server drain needs the server, as `vipairctl server list` names it"},
+      {{"server", "drain", "a", "b"}, "unexpected argument b"},
       {{"import"}, "import needs the file to read, such as /etc/keepalived/keepalived.conf"},
       {{"import", "a", "b", "c"}, "unexpected argument c"},
   };
@@ -121,9 +125,9 @@ TEST(CommandLine, HelpNamesEveryCommandAndOption) {
   const auto line = parse_command_line({"--help"});
   ASSERT_TRUE(line && line->print);
   for (const char* word :
-       {"status",        "watch",          "events",    "plan",    "doctor",    "handover",   "drain",
-        "undrain",       "reload",         "check",     "metrics", "keygen",    "import",     "--json",
-        "--vrrp-socket", "--proxy-socket", "--timeout", "--help",  "--version", "Exit status"})
+       {"status",  "watch",         "events",         "plan",      "doctor", "handover",  "drain",
+        "undrain", "reload",        "check",          "metrics",   "keygen", "import",    "server",
+        "--json",  "--vrrp-socket", "--proxy-socket", "--timeout", "--help", "--version", "Exit status"})
     EXPECT_NE(line->print->find(word), std::string::npos) << word;
 }
 

@@ -190,6 +190,28 @@ TEST(Commands, OrdersSayWhatWasDoneOrWhyNot) {
   EXPECT_EQ(node.printed, "{\"undrained\":true}\n");
 }
 
+TEST(Commands, ServersAreListedDrainedAndReadied) {
+  Node node;
+  const ControlResponse one{200, "application/json",
+                            R"({"servers":[{"site":"a.example","upstream":"app","server":"10.0.0.1:80",)"
+                            R"("state":"draining","active":3}]})"};
+  node.start("proxyd.sock",
+             {{"GET /servers", one},
+              {"POST /servers/drain", one},
+              {"POST /servers/ready", {404, "application/json", R"({"error":"no server is called b"})"}}});
+  const std::string table =
+      "SITE       UPSTREAM  SERVER       STATE     ACTIVE\n"
+      "a.example  app       10.0.0.1:80  draining  3\n";
+  EXPECT_EQ(node.run({"server", "list"}), 0);
+  EXPECT_EQ(node.printed, table);
+  EXPECT_EQ(node.run({"server", "drain", "app/10.0.0.1:80", "--force"}), 0);
+  EXPECT_EQ(node.printed, table);
+  EXPECT_EQ(node.run({"server", "list", "--json"}), 0);
+  EXPECT_EQ(node.printed, one.body);
+  EXPECT_EQ(node.run({"server", "ready", "b"}), kExitFailed);
+  EXPECT_EQ(node.complained, "proxy: no server is called b\n");
+}
+
 TEST(Commands, DoctorFailsWhenItFindsSomething) {
   Node well, ill, confused;
   well.start("vrrpd.sock", {{"POST /doctor", {200, "application/json", "[]"}}});

@@ -24,7 +24,8 @@ struct Peer {
 Template value(std::string_view text) { return Template::compile(text).value(); }
 
 // What the upstream gets for these bytes of a client; "refused: …" when it gets nothing.
-std::string forwarded(std::string bytes, Peer peer = {}, const HeaderRules& rules = {}) {
+std::string forwarded(std::string bytes, Peer peer = {}, const HeaderRules& rules = {},
+                      const RequestChanges& changes = {}) {
   RequestHead head;
   auto parsed = parse_request_head(bytes, {}, head);
   if (parsed.status != ParseStatus::complete) return std::string("refused: ") + to_string(parsed.error);
@@ -47,7 +48,7 @@ std::string forwarded(std::string bytes, Peer peer = {}, const HeaderRules& rule
       .client_is_trusted = peer.is_trusted,
   };
   Buffer out;
-  request_for_upstream(out, head, bytes.data(), facts, rules);
+  request_for_upstream(out, head, bytes.data(), facts, rules, changes);
   return std::string(out.view());
 }
 
@@ -97,6 +98,19 @@ TEST(RequestForUpstream, SendsARewrittenTargetAndNamesThePeerToTheNextHop) {
   EXPECT_EQ(out.view().substr(0, 24), "GET /new?q HTTP/1.1\r\nHos");
   EXPECT_NE(out.view().find("X-Forwarded-For: 198.51.100.1, 10.0.0.1\r\n"), std::string::npos);
   EXPECT_NE(out.view().find("for=10.0.0.1;"), std::string::npos);
+}
+
+TEST(RequestForUpstream, LeavesOurOwnCookieOut) {
+  auto cookies = [](std::string_view lines, const HeaderRules& rules = {}) {
+    return field(forwarded(request(lines), {}, rules, {.own_cookie = "app"}), "Cookie");
+  };
+  EXPECT_EQ(cookies("Cookie: a=1; app=x; b=2\r\n"), "a=1; b=2");
+  EXPECT_EQ(cookies("Cookie: app=x\r\n"), "-");
+  EXPECT_EQ(cookies("Cookie: app=x\r\nX: y\r\ncookie: app2=z\r\n"), "app2=z");
+  EXPECT_EQ(cookies("X: y\r\n"), "-");
+  HeaderRules rules;
+  rules.remove("Cookie");
+  EXPECT_EQ(cookies("Cookie: a=1; app=x\r\n", rules), "-") << "a rule has the last word";
 }
 
 TEST(RequestForUpstream, IsWrittenAnew) {

@@ -41,7 +41,8 @@ TEST(Retry, HappensOnceWhenAReusedConnectionWasClosedMeanwhile) {
       {"nobody knows of others", reset, {.is_reused_connection = true, .method = Method::other}, false},
       {"a new connection was not idle", reset, {.is_reused_connection = false}, false},
       {"the response has begun", reset, {.is_reused_connection = true, .response_started = true}, false},
-      {"only once", reset, {.number = 2, .is_reused_connection = true}, false},
+      {"the last server too may have closed one", reset, {.number = 2, .is_reused_connection = true}, true},
+      {"only so often", reset, {.number = 3, .is_reused_connection = true}, false},
       {"the body is gone", reset, {.is_reused_connection = true, .can_replay_body = false}, false},
       {"it may be working on it",
        {Side::upstream, Stage::response_head, Cause::timed_out, true},
@@ -55,11 +56,46 @@ TEST(Retry, HappensOnceWhenAReusedConnectionWasClosedMeanwhile) {
   for (const Case& c : cases) EXPECT_EQ(may_retry(c.error, c.attempt), c.expected) << c.what;
 }
 
+TEST(Retry, TriesAsManyServersAsItIsTold) {
+  const ProxyError refused{Side::upstream, Stage::connect, Cause::refused, false};
+  EXPECT_FALSE(may_retry(refused, {.number = 1}, {.attempts = 1}));
+  const ProxyError closed{Side::upstream, Stage::response_head, Cause::closed, true};
+  EXPECT_TRUE(may_retry(closed, {.number = 1, .is_reused_connection = true}, {.attempts = 1}))
+      << "a new connection to the same server";
+  EXPECT_TRUE(may_retry(refused, {.number = 2}, {.attempts = 3}));
+  EXPECT_FALSE(may_retry(refused, {.number = 3}, {.attempts = 3}));
+}
+
+TEST(Retry, OfWhatMayBeDoneTwiceIsTheOperatorsChoice) {
+  const ProxyError reset{Side::upstream, Stage::response_head, Cause::reset, true};
+  const RetrySettings settings{.idempotent = true};
+  EXPECT_TRUE(may_retry(reset, {}, settings));
+  EXPECT_FALSE(may_retry(reset, {.method = Method::post}, settings));
+  EXPECT_FALSE(may_retry(reset, {.response_started = true}, settings));
+  EXPECT_FALSE(may_retry({Side::upstream, Stage::response_head, Cause::timed_out, true}, {}, settings));
+}
+
+TEST(RetryBudget, GrowsWithRequestsUpToABurst) {
+  RetryBudget budget;
+  unsigned spent = 0;
+  while (budget.spend()) ++spent;
+  EXPECT_EQ(spent, RetryBudget::kBurst);
+  const RetrySettings settings{.budget = 20};
+  for (int i = 0; i < 4; ++i) budget.earn(settings);
+  EXPECT_FALSE(budget.spend());
+  budget.earn(settings);
+  EXPECT_TRUE(budget.spend());
+  EXPECT_FALSE(budget.spend());
+  for (int i = 0; i < 100000; ++i) budget.earn(settings);
+  for (spent = 0; budget.spend();) ++spent;
+  EXPECT_EQ(spent, RetryBudget::kBurst);
+}
+
 TEST(Retry, DoesNotHappenWhenItCannotHelp) {
   EXPECT_FALSE(may_retry({Side::client, Stage::request_body, Cause::reset, false}, {}));
   EXPECT_FALSE(may_retry({Side::proxy, Stage::connect, Cause::internal, false}, {}));
   EXPECT_FALSE(may_retry({Side::upstream, Stage::pick, Cause::no_server, false}, {}));
-  EXPECT_FALSE(may_retry({Side::upstream, Stage::connect, Cause::refused, false}, {.number = kAttemptsMax}));
+  EXPECT_FALSE(may_retry({Side::upstream, Stage::connect, Cause::refused, false}, {.number = 2}));
   EXPECT_FALSE(may_retry({Side::upstream, Stage::connect, Cause::refused, false}, {.can_replay_body = false}));
 }
 

@@ -11,7 +11,6 @@ TEST(RequestPool, GivesBackARequestThatRemembersNothing) {
   std::unique_ptr<Request> request = pool.take();
   Request* const address = request.get();
   request->status = 200;
-  request->attempts = 2;
   request->head_seen = 17;
   request->must_abort = request->client_persists = true;
   request->exchange.head_in.reserve(BufferPool::kSmall);
@@ -21,7 +20,7 @@ TEST(RequestPool, GivesBackARequestThatRemembersNothing) {
   request = pool.take();
   EXPECT_EQ(request.get(), address);
   EXPECT_EQ(request->status, 0);
-  EXPECT_EQ(request->attempts, 0);
+  EXPECT_FALSE(request->dispatch.has_begun());
   EXPECT_EQ(request->head_seen, 0u);
   EXPECT_FALSE(request->must_abort || request->client_persists);
   EXPECT_EQ(request->exchange.head_in.capacity(), 0u) << "a request in the pool holds no buffer";

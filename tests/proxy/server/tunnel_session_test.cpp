@@ -165,6 +165,36 @@ TEST(TunnelSession, OutlivesAReloadThatTakesItsServiceAway) {
   EXPECT_EQ(talk.origin_gets(), "still here");
 }
 
+TEST(TunnelSession, WaitsUntilAServerHasRoom) {
+  Config config = tcp_config();
+  Upstream& upstream = config.tcp[0].upstreams[0];
+  upstream.servers.resize(1);
+  upstream.servers[0].max_connections = 1;
+  Talk talk(config);
+  auto second = talk.connect_to(kAddress, "192.0.2.7:50001");
+  talk.run();
+  EXPECT_EQ(talk.connections(), 1u);
+  talk.reload(config);
+  talk.reload(testing::simple_config());
+  talk.peer->half_close();
+  talk.origin(0).half_close();
+  talk.run();
+  ASSERT_EQ(talk.connections(), 2u) << "the first one has ended, though its upstream is gone since";
+  talk.origin_sends("welcome");
+  EXPECT_EQ(second->take(), "welcome");
+}
+
+TEST(TunnelSession, KeepsAClientsServerWithHashing) {
+  Config config = tcp_config();
+  config.tcp[0].upstreams[0].balancing.algorithm = policy::Algorithm::hash;
+  Talk talk(config);
+  for (int i = 0; i < 5; ++i) {
+    auto again = talk.connect_to(kAddress);
+    talk.run();
+    EXPECT_EQ(talk.server_of(talk.connections() - 1), talk.server_of(0));
+  }
+}
+
 TEST(TunnelSession, GoesWhereTheNameSays) {
   for (const auto& [name, server] : std::vector<std::pair<std::string, std::string>>{
            {"a.example", "10.0.2.1:443"}, {"A.EXAMPLE", "10.0.2.1:443"}, {"x.y.b.example", "10.0.2.2:443"}}) {

@@ -18,7 +18,7 @@ struct Fixture {
   UpstreamPool pool{server, 1};
   std::vector<std::shared_ptr<Wire>> wires;
 
-  explicit Fixture(std::size_t idle_max = 3) { pool.configure(idle_max, seconds(4)); }
+  explicit Fixture(std::size_t idle_max = 3) { pool.configure({.idle_max = idle_max, .idle_timeout = seconds(4)}); }
   void give_back(TimePoint when) {
     wires.push_back(std::make_shared<Wire>());
     auto stream = std::make_unique<MemoryStream>(wires.back());
