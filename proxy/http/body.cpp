@@ -14,10 +14,12 @@ constexpr int hex_digit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
+BodyFraming chunked(const FieldTable& fields) { return {Framing::chunked, 0, fields.connection.count == 0}; }
+
 }  // namespace
 
 BodyFraming body_framing(const RequestHead& head) {
-  if (head.fields.has(FieldName::transfer_encoding)) return {Framing::chunked, 0};
+  if (head.fields.has(FieldName::transfer_encoding)) return chunked(head.fields);
   if (head.fields.has(FieldName::content_length) && head.content_length != 0) {
     return {Framing::content_length, head.content_length};
   }
@@ -27,13 +29,14 @@ BodyFraming body_framing(const RequestHead& head) {
 BodyFraming body_framing(const ResponseHead& head, Method request_method) {
   if (request_method == Method::head || head.status < 200 || head.status == 204 || head.status == 304) return {};
   if (request_method == Method::connect && head.status < 300) return {};  // a tunnel, not a body
-  if (head.fields.has(FieldName::transfer_encoding)) return {Framing::chunked, 0};
+  if (head.fields.has(FieldName::transfer_encoding)) return chunked(head.fields);
   if (!head.fields.has(FieldName::content_length)) return {Framing::until_close, 0};
   if (head.content_length == 0) return {};
   return {Framing::content_length, head.content_length};
 }
 
-BodyDecoder::BodyDecoder(BodyFraming framing) : remaining_(framing.length) {
+BodyDecoder::BodyDecoder(BodyFraming framing)
+    : keeps_trailers_(framing.keeps_trailers), remaining_(framing.length) {
   switch (framing.framing) {
     case Framing::none:
       state_ = State::done;
@@ -146,7 +149,7 @@ std::optional<BodyError> BodyDecoder::end_trailer_line() {
   if (colon == std::string::npos || !is_token(std::string_view(line_).substr(0, colon)))
     return BodyError::bad_trailer;
   std::string_view name = std::string_view(line_).substr(0, colon);
-  if (may_be_trailer(field_name_from(name))) {
+  if (keeps_trailers_ && may_be_trailer(field_name_from(name))) {
     trailers_.append(name)
         .append(": ")
         .append(trim_blanks(std::string_view(line_).substr(colon + 1)))

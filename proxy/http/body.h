@@ -16,6 +16,9 @@ enum class Framing : std::uint8_t { none, content_length, chunked, until_close }
 struct BodyFraming {
   Framing framing = Framing::none;
   std::uint64_t length = 0;  // content_length only
+  // Not of a message whose Connection names fields: a trailer that it names must not be passed on (RFC 9110 section
+  // 7.6.1), and all of them may be left out.
+  bool keeps_trailers = true;
 };
 
 // The heads passed the parser, so these cannot fail (RFC 9112 section 6.3).
@@ -88,6 +91,7 @@ class BodyDecoder {
   std::optional<BodyError> end_trailer_line();
 
   State state_ = State::done;
+  bool keeps_trailers_ = true;
   std::uint8_t digits_ = 0;
   BodyError error_{};            // when failed
   std::uint64_t remaining_ = 0;  // of the payload or the chunk

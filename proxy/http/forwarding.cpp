@@ -233,6 +233,20 @@ bool max_forwards_exhausted(const RequestHead& head, const char* buffer) {
   return head.method == Method::options && max_forwards(head, buffer) == 0;
 }
 
+bool has_gone_round(const RequestHead& head, const char* buffer, std::string_view node) {
+  if (!head.fields.has(FieldName::via)) return false;
+  int times = 0;
+  for (const Field& field : head.fields) {
+    if (field.id != FieldName::via) continue;
+    for_each_element(field.value.in(buffer), [&](std::string_view hop) {  // "1.1 lb-a (a comment)"
+      const std::string_view by = trim_blanks(hop.substr(std::min(hop.find(' '), hop.size())));
+      if (!node.empty() && by.substr(0, by.find(' ')) == node) ++times;
+      return true;
+    });
+  }
+  return times >= kTimesRoundMax;
+}
+
 std::string_view requested_upgrade(const RequestHead& head, const char* buffer,
                                    std::span<const std::string> allowed) {
   std::string_view found;

@@ -50,6 +50,11 @@ bool expects_continue(const RequestHead& head, const char* buffer);
 // OPTIONS with Max-Forwards: 0 (RFC 9110 section 7.6.2): to be answered by the proxy itself.
 bool max_forwards_exhausted(const RequestHead& head, const char* buffer);
 
+// The request has come by this node so often already (its Via says) that it goes round in circles: an upstream
+// leads back to us (RFC 9110 section 7.6). Coming by more than once is nothing bad: one site may ask another one.
+inline constexpr int kTimesRoundMax = 8;
+bool has_gone_round(const RequestHead& head, const char* buffer, std::string_view node);
+
 // The first protocol that the client would rather speak and that is in `allowed` (RFC 9110 section 7.8); empty:
 // none. HTTP/1.0 knows no upgrade, and an Upgrade field that Connection does not name is not meant for us.
 std::string_view requested_upgrade(const RequestHead& head, const char* buffer,

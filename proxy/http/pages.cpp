@@ -47,6 +47,8 @@ std::string_view explanation(int status) {
       return "The server behind this site did not answer in time. Please try again in a moment.";
     case 505:
       return "This version of HTTP is not supported here.";
+    case 508:
+      return "The request came back here again and again. A server behind this site is set up to be this one.";
     default:
       return "The request could not be served.";
   }
@@ -162,6 +164,8 @@ std::string_view reason_phrase(int status) {
       return "Gateway Timeout";
     case 505:
       return "HTTP Version Not Supported";
+    case 508:
+      return "Loop Detected";
     default:
       return "";
   }

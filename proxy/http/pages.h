@@ -25,7 +25,7 @@ struct PageContext {
 };
 
 // Appends a whole response: 301 302 303 307 308 400 401 403 404 405 408 413 414 417 421 429 431 500 501 502 503 504
-// 505; any other status gets a general sentence.
+// 505 508; any other status gets a general sentence.
 void error_page(Buffer& out, int status, const PageContext& context);
 
 // Appends a whole response with content of the configuration's. Without content: a Content-Length of 0, or none

@@ -30,6 +30,8 @@ const char* to_string(Refusal refusal) {
       return "https_only";
     case Refusal::misdirected:
       return "misdirected";
+    case Refusal::loop:
+      return "loop";
   }
   return "unknown";
 }
@@ -58,6 +60,8 @@ int status_for(Refusal refusal) {
       return 429;
     case Refusal::misdirected:
       return 421;
+    case Refusal::loop:
+      return 508;
   }
   return 500;
 }

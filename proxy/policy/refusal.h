@@ -19,9 +19,10 @@ enum class Refusal : std::uint8_t {
   rate,              // 429, too many requests in too short a time
   running_requests,  // 429, too many requests at once
   https_only,        // 403, the site is served over TLS only
-  misdirected,       // 421, another site's connection, with other rules for TLS
+  misdirected,       // 421, another site's connection, with other rules for TLS, or an https target without TLS
+  loop,              // 508, an upstream leads back to this node
 };
-inline constexpr std::size_t kRefusals = static_cast<std::size_t>(Refusal::misdirected) + 1;
+inline constexpr std::size_t kRefusals = static_cast<std::size_t>(Refusal::loop) + 1;
 
 const char* to_string(Refusal refusal);  // "no_site"
 int status_for(Refusal refusal);

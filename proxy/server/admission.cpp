@@ -199,6 +199,7 @@ std::optional<OwnAnswer> admit(WorkerContext& worker, const ClientInfo& client, 
   if (policy::is_refused(head.method)) return refuse(worker, Refusal::method);
   if (!target) return refuse(worker, Refusal::bad_target);
   if (http::max_forwards_exhausted(head, request.head_bytes)) return OwnAnswer{200};
+  if (http::has_gone_round(head, request.head_bytes, snapshot.config.node)) return refuse(worker, Refusal::loop);
 
   if (site != nullptr) find_route(snapshot.router, *site_index, request);
   const Guards& guards = guards_of(request);

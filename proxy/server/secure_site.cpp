@@ -21,6 +21,13 @@ bool came_by_https(const ClientInfo& client, const Request& request) {
   return field != nullptr && http::equal_ignoring_case(field->value.in(request.head_bytes), "https");
 }
 
+// RFC 9110 section 7.4: what was asked for by its https address is not served without TLS.
+bool asks_for_https(const Request& request) {
+  const http::RequestHead& head = request.exchange.request;
+  if (head.form != http::TargetForm::absolute) return false;
+  return http::equal_ignoring_case(head.target.in(request.head_bytes).substr(0, 6), "https:");
+}
+
 OwnAnswer redirect_to_https(WorkerContext& worker, Request& request) {
   const http::RequestHead& head = request.exchange.request;
   if (head.host.empty()) return refuse(worker, Refusal::https_only);  // where to?
@@ -50,6 +57,7 @@ std::optional<OwnAnswer> check_security(WorkerContext& worker, const ClientInfo&
     }
     return {};
   }
+  if (asks_for_https(request) && !came_by_https(client, request)) return refuse(worker, Refusal::misdirected);
   const bool needs_https = tls.https == HttpsMode::redirect || tls.https == HttpsMode::only;
   if (!needs_https) return {};
   // Whose certificate a proxy before us has seen is not for us to know.

@@ -194,8 +194,9 @@ def hosts():
 
 
 def absolute_targets():
-    for target, host in ((b"http://y/r", "y"), (b"HTTP://y/r", "y"), (b"http://y:80/r", "y:80"), (b"https://y/r", "y")):
+    for target, host in ((b"http://y/r", "y"), (b"HTTP://y/r", "y"), (b"http://y:80/r", "y:80")):
         yield Row(repr(target), get(start=b"GET " + target + b" HTTP/1.1\r\n"), read("GET", b"", host=host))
+    yield Row("https without TLS", get(start=b"GET https://y/r HTTP/1.1\r\n"), NOT_SERVED)
     yield Row("without a path", get(start=b"GET http://y HTTP/1.1\r\n"), read("GET", b"", "/", "y"))
     yield Row("with a query alone", get(start=b"GET http://y?q HTTP/1.1\r\n"), read("GET", b"", "/?q", "y"))
     for target in (b"http://u@y/r", b"http://u:p@y/r", b"http://y:99999/r", b"http://y:x/r", b"http://y y/r", b"http://y\\r", b"http://[/r",

@@ -175,6 +175,19 @@ TEST(BodyDecoder, KeepsTrailersThatMayBeOnes) {
   EXPECT_EQ(outcome.rest, "rest");
 }
 
+TEST(BodyDecoder, DropsTheTrailersOfAMessageWhoseConnectionNamesFields) {
+  for (const auto& [connection, kept] : {std::pair("close", "X-Sum: abc\r\n"), {"keep-alive, X-Sum", ""}}) {
+    const std::string bytes =
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: " + std::string(connection) +
+        "\r\n\r\n";
+    RequestHead head;
+    ASSERT_EQ(parse_request_head(bytes, {}, head).status, ParseStatus::complete);
+    const auto outcome = decode(body_framing(head), "0\r\nX-Sum: abc\r\n\r\nrest");
+    EXPECT_EQ(outcome.trailers, kept) << connection;
+    EXPECT_EQ(outcome.rest, "rest");
+  }
+}
+
 TEST(BodyDecoder, SaysTheSameForEveryCut) {
   std::mt19937 random(7);
   std::string body;

@@ -251,6 +251,24 @@ TEST(RequestForUpstream, RepeatsTeTrailersForTheNextHop) {
   EXPECT_EQ(passing("TE: deflate\r\nConnection: TE\r\n"), "");
 }
 
+TEST(HasGoneRound, CountsHowOftenViaNamesThisNode) {
+  auto gone_round = [](const std::string& fields, std::string_view node) {
+    const std::string bytes = "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+    RequestHead head;
+    EXPECT_EQ(parse_request_head(bytes, {}, head).status, ParseStatus::complete);
+    return has_gone_round(head, bytes.data(), node);
+  };
+  std::string once_less, others;
+  for (int i = 1; i < kTimesRoundMax; ++i)
+    once_less += i % 2 == 0 ? "Via: 1.0 x, 1.1 lb-a\r\n" : "Via: 1.1 lb-a (b)\r\n";
+  for (int i = 0; i < 2 * kTimesRoundMax; ++i) others += "Via: 1.1 lb-aa, lb-a, 1.1 x lb-a,1.1\r\n";
+  EXPECT_FALSE(gone_round("", "lb-a"));
+  EXPECT_FALSE(gone_round(once_less, "lb-a"));
+  EXPECT_TRUE(gone_round(once_less + "Via: HTTP/1.1  lb-a\r\n", "lb-a"));
+  EXPECT_FALSE(gone_round(others, "lb-a"));
+  EXPECT_FALSE(gone_round(others, "")) << "a node without a name is nobody";
+}
+
 TEST(RequestForUpstream, CountsMaxForwardsDown) {
   auto options = [](std::string_view forwards) {
     return "OPTIONS /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: " + std::string(forwards) + "\r\n\r\n";

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "proxy/http/forwarding.h"
 #include "proxy/server/password_checker.h"
 #include "tests/support/conversation.h"
 
@@ -43,6 +44,20 @@ TEST(Admission, CountsEachRefusalByItsReason) {
     EXPECT_EQ(first_line(talk.client_gets()).substr(9, 3), std::to_string(each.status)) << each.request;
     EXPECT_EQ(refused(talk, each.refusal), 1u) << each.request;
   }
+}
+
+TEST(Admission, EndsALoop) {
+  Config config = testing::simple_config();
+  Conversation talk(config);
+  const std::string hop = "Via: 1.1 " + config.node + "\r\n";
+  std::string hops;
+  for (int i = 0; i < http::kTimesRoundMax; ++i) hops += hop;
+  talk.client_sends("GET / HTTP/1.1\r\nHost: a\r\n" + hops + "\r\n");
+  EXPECT_EQ(first_line(talk.client_gets()), "HTTP/1.1 508 Loop Detected");
+  EXPECT_EQ(refused(talk, policy::Refusal::loop), 1u);
+  EXPECT_EQ(talk.connections(), 0u);
+  talk.client_sends("GET / HTTP/1.1\r\nHost: a\r\n" + hop + "\r\n");
+  EXPECT_EQ(talk.connections(), 1u);
 }
 
 // A site for "a.example" with these routes; what none of them takes is a 404.

@@ -52,6 +52,13 @@ TEST(SecureSite, OnlyMeansNothingInTheClear) {
   EXPECT_EQ(asks(config_of(HttpsMode::off), kGet), "passed on");
 }
 
+TEST(SecureSite, ServesNoHttpsTargetInTheClear) {
+  const std::string request = "GET HTTPS://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n";
+  EXPECT_THAT(asks(config_of(HttpsMode::off), request), StartsWith("HTTP/1.1 421 "));
+  EXPECT_THAT(asks(config_of(HttpsMode::redirect), request), StartsWith("HTTP/1.1 421 "));
+  EXPECT_EQ(asks(config_of(HttpsMode::off), "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n"), "passed on");
+}
+
 TEST(SecureSite, BelievesATrustedProxyThatItWasHttps) {
   const std::string request = "GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-Proto: https\r\n\r\n";
   EXPECT_THAT(asks(config_of(HttpsMode::redirect), request), StartsWith("HTTP/1.1 301 ")) << "anybody can say that";
