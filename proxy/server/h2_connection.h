@@ -106,7 +106,6 @@ class H2Connection {
   std::optional<TimePoint> stalled_since_;                // the peer takes nothing of what waits
   TimePoint block_since_{};                               // of a header block that is not whole
   bool saw_settings_ = false;
-  bool offers_tunnels_ = false;  // RFC 8441
   bool is_over_ = false;
   bool has_response_ = false;  // of an upstream
 

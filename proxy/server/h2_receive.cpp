@@ -219,7 +219,6 @@ void H2Connection::on_new_request(std::uint32_t id) {
     worker_.counters.h2.malformed[static_cast<std::size_t>(*fault)].add();
     return http::h2::is_about_size(*fault) ? answer_too_large(id) : reset_id(id, ErrorCode::protocol_error);
   }
-  if (head_.is_tunnel() && !offers_tunnels_) return reset_id(id, ErrorCode::protocol_error);
   H2Stream* stream = busy_ < streams_max_ ? accept_stream() : nullptr;
   if (stream == nullptr) {
     worker_.counters.h2.refused_streams.add();

@@ -30,9 +30,9 @@ H2Session::H2Session(WorkerContext& worker, std::unique_ptr<Stream> client, Clie
       http::h2::SettingValue{Setting::max_concurrent_streams, streams_max_},
       http::h2::SettingValue{Setting::max_header_list_size, static_cast<std::uint32_t>(limits.request_head)},
       http::h2::SettingValue{Setting::no_rfc7540_priorities, 1},
-      http::h2::SettingValue{Setting::enable_connect_protocol, 1},
+      http::h2::SettingValue{Setting::enable_connect_protocol, 1},  // RFC 8441
   };
-  H2Connection::start(settings.data(), offers_tunnels_ ? settings.size() : settings.size() - 1);
+  H2Connection::start(settings.data(), settings.size());
   take_already_read(already_read);
 }
 

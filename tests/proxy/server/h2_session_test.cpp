@@ -147,6 +147,78 @@ TEST(H2Session, PassesInterimResponses) {
   EXPECT_EQ(http2.peer.messages()[0].field(":status"), "200");
 }
 
+// ---- WebSockets (RFC 8441) -------------------------------------------------------------------
+
+Config with_websockets() {
+  Config config = testing::simple_config();
+  config.sites[0].routes[0].upgrades = {"websocket"};
+  return config;
+}
+const Fields kWebSocket = {{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "https"},
+                           {":path", "/chat"},     {":authority", "a"},        {"sec-websocket-version", "13"}};
+constexpr const char* kSwitch =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Accept: x\r\n\r\n";
+
+TEST(H2Session, OffersWebSockets) {
+  Conversation talk;
+  auto wire = talk.connect_http2();
+  H2Peer peer(*wire);
+  peer.send_preface();
+  talk.run();
+  const auto frames = peer.frames();
+  ASSERT_FALSE(frames.empty());
+  EXPECT_THAT(frames[0].payload, HasSubstr(std::string("\0\x8\0\0\0\1", 6))) << "SETTINGS_ENABLE_CONNECT_PROTOCOL";
+}
+
+TEST(H2Session, JoinsAWebSocketWithItsServer) {
+  Http2 http2;
+  http2.talk.reload(with_websockets());
+  http2.send(headers(1, kWebSocket, false) + data(1, "early"));
+  const std::string request = http2.talk.origin_gets();
+  EXPECT_EQ(first_line(request), "GET /chat HTTP/1.1");
+  EXPECT_EQ(field(request, "Upgrade"), "websocket");
+  EXPECT_EQ(field(request, "Sec-WebSocket-Version"), "13");
+  EXPECT_EQ(field(request, "Sec-WebSocket-Key").size(), 24u);
+  http2.talk.origin_sends(kSwitch + std::string("welcome"));
+  auto frames = http2.peer.messages();
+  ASSERT_GE(frames.size(), 2u);
+  EXPECT_EQ(frames[0].field(":status"), "200");
+  EXPECT_EQ(frames[0].field("sec-websocket-accept"), "");
+  EXPECT_FALSE(frames[0].ends_stream());
+  EXPECT_EQ(H2Peer::body(frames, 1), "welcome");
+  EXPECT_EQ(http2.talk.origin_gets(), "early");
+  http2.send(data(1, "hello"));
+  EXPECT_EQ(http2.talk.origin_gets(), "hello");
+  EXPECT_EQ(http2.talk.worker().counters.tunnels.running.get(), 1u);
+  http2.send(headers(3, get("/other")));
+  http2.talk.origin_sends(kOk);
+  EXPECT_EQ(H2Peer::body(http2.peer.messages(), 3), "ok") << "beside it";
+  http2.talk.origin(0).half_close();
+  http2.send(data(1, "", true));
+  frames = http2.peer.messages();
+  ASSERT_FALSE(frames.empty());
+  EXPECT_TRUE(frames.back().ends_stream());
+  EXPECT_EQ(http2.talk.worker().counters.tunnels.running.get(), 0u);
+  EXPECT_FALSE(http2.wire->is_closed());
+}
+
+TEST(H2Session, RefusesAWebSocketAsTheServerDoes) {
+  for (const auto& [answer, status] :
+       {std::pair("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "403"), {kOk, "502"}}) {
+    Http2 http2;
+    http2.talk.reload(with_websockets());
+    http2.send(headers(1, kWebSocket, false));
+    http2.talk.origin_sends(answer);
+    const auto frames = http2.peer.messages();
+    ASSERT_FALSE(frames.empty());
+    EXPECT_EQ(frames[0].field(":status"), status);
+    http2.send(headers(3, get("/other")));
+    http2.talk.origin_sends(kOk);
+    EXPECT_EQ(H2Peer::body(http2.peer.messages(), 3), "ok");
+  }
+}
+
 TEST(H2Session, AnswersWithPagesOfItsOwn) {
   Http2 http2;
   http2.talk.on_connect({Conversation::Connect::refuse, Conversation::Connect::refuse});
