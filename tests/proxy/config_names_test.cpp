@@ -14,8 +14,8 @@ TEST(HostAndPort, IsANameOfTheDnsAndAPort) {
   EXPECT_EQ(parsed->port, 8080);
   EXPECT_TRUE(parse_host_and_port("localhost:1"));
   EXPECT_TRUE(parse_host_and_port("_app.internal:65535"));
-  EXPECT_TRUE(parse_host_and_port(std::string(63, 'a') + ".b:80"));
-  const std::string long_label(64, 'a'), long_name(127, 'a');
+  const std::string label(63, 'a'), long_label(64, 'a'), long_name(127, 'a');
+  EXPECT_TRUE(parse_host_and_port(label + ".b:80"));
   EXPECT_FALSE(parse_host_and_port(long_label + ":80"));
   EXPECT_FALSE(parse_host_and_port(long_name + ".b"));
   for (const char* text : {"", "app", ":80", "app:", "app:0", "app:65536", "app:http", "a..b:80", ".a:80", "a..:80",

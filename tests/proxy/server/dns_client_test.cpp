@@ -25,13 +25,13 @@ class DnsClientTest : public ::testing::Test {
   }
   Expected<DnsClient::Addresses, DnsClient::Error> find(const std::string& host, IpFamily family = IpFamily::ipv4) {
     std::optional<Expected<DnsClient::Addresses, DnsClient::Error>> found;
-    client_->find_addresses(host, family, [&](auto answer) { found.emplace(std::move(answer)); });
+    client_->find_addresses(host, family, [&](auto&& answer) { found.emplace(std::move(answer)); });
     while (!found) client_->turn(10s);
     return *found;
   }
   Expected<DnsClient::Services, DnsClient::Error> find_services(const std::string& name) {
     std::optional<Expected<DnsClient::Services, DnsClient::Error>> found;
-    client_->find_services(name, [&](auto answer) { found.emplace(std::move(answer)); });
+    client_->find_services(name, [&](auto&& answer) { found.emplace(std::move(answer)); });
     while (!found) client_->turn(10s);
     return *found;
   }
