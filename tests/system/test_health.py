@@ -44,7 +44,8 @@ class Checked:
     def wait_server(self, origin, up: bool) -> dict:
         return wait_for(f"{origin.name} is {'up' if up else 'down'}",
                         lambda: (server := servers_of(self.node)[origin.endpoint])["up"] is up
-                        and server["check"]["checks"] > 0 and server, 20.0, show=lambda: servers_of(self.node))
+                        and server["check"] and server["check"]["checks"] > 0 and server, 20.0,
+                        show=lambda: servers_of(self.node))
 
 
 def test_a_dead_server_is_taken_out_before_any_request_meets_it(test):

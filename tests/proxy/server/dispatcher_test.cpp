@@ -82,6 +82,24 @@ TEST(Dispatch, CountsNothingThatNobodyAsksFor) {
   EXPECT_EQ(talk.server(0).slots[0].active.get(), 1u);
 }
 
+TEST(Dispatch, CountsATunnelUntilItEndsAndBlamesNobodyForHow) {
+  Config config = config_of(2, [](Upstream& upstream) {
+    upstream.balancing.algorithm = Algorithm::least_connections;
+    upstream.balancing.breaker.failures = 1;
+  });
+  config.sites[0].routes[0].upgrades = {"websocket"};
+  Talk talk(config);
+  auto client = talk.begin("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  talk.origin_sends("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  Server& server = talk.server(talk.last_server() == '1' ? 0 : 1);
+  EXPECT_EQ(server.in_use.load(), 1u);
+  talk.origin().reset();
+  talk.run();
+  EXPECT_EQ(server.in_use.load(), 0u);
+  EXPECT_EQ(server.slots[0].failures.get(), 0u);
+  EXPECT_TRUE(server.breaker.is_closed());
+}
+
 TEST(Dispatch, UsesBackupsWhileNobodyElseIsUp) {
   Talk talk(config_of(3, [](Upstream& upstream) { upstream.servers[2].is_backup = true; }));
   EXPECT_EQ(talk.ask(), '1');
