@@ -10,12 +10,15 @@ namespace vipair::vrrp {
 
 namespace {
 
+// The skew tells several Backups apart. In a pair there is one; half of it still brings two nodes that boot together
+// forward one after the other, and with any priority the peer of a dead Active has waited 3.5 intervals at most.
 Duration own_skew_time(const Parameters& parameters, Centiseconds active_adver_interval) {
-  return skew_time(parameters.priority, active_adver_interval, parameters.version);
+  const Duration skew = skew_time(parameters.priority, active_adver_interval, parameters.version);
+  return parameters.is_pair ? skew / 2 : skew;
 }
 
 Duration own_active_down_interval(const Parameters& parameters, Centiseconds active_adver_interval) {
-  return active_down_interval(parameters.priority, active_adver_interval, parameters.version);
+  return 3 * Duration(active_adver_interval) + own_skew_time(parameters, active_adver_interval);
 }
 
 // ---- entering a state ----

@@ -35,6 +35,10 @@ Parameters preempting(Parameters parameters) {
   return parameters;
 }
 
+Duration down_interval_in_a_pair(std::uint8_t priority, Centiseconds interval = kInterval) {
+  return 3 * Duration(interval) + skew_time(priority, interval) / 2;
+}
+
 State backup(Duration active_down_in = 300ms) {
   Backup backup;
   backup.active_down_at = kNow + active_down_in;
@@ -113,13 +117,13 @@ TEST(StateMachine, WhoCouldNotAnswerAResignationNeedNotWaitForTheActiveThatWent)
   parameters.join_hold = 1s;
   const State heard = step(parameters, Initialize{}, advert(0), kNow).next;
   const Transition t = step(parameters, heard, Startup{}, kNow + 250ms);
-  EXPECT_EQ(next_as<Backup>(t).active_down_at, kNow + 250ms + kInterval + skew_time(100, kInterval, 3));
+  EXPECT_EQ(next_as<Backup>(t).active_down_at, kNow + 250ms + kInterval + skew_time(100, kInterval, 3) / 2);
 }
 
 TEST(StateMachine, AResignationIsForgottenWhenSomebodyIsHeardOrTimePasses) {
   const State heard = step(pair(), Initialize{}, advert(0), kNow).next;
   const Transition late = step(pair(), heard, Startup{}, kNow + 1s);
-  EXPECT_EQ(next_as<Backup>(late).active_down_at, kNow + 1s + active_down_interval(100, kInterval));
+  EXPECT_EQ(next_as<Backup>(late).active_down_at, kNow + 1s + down_interval_in_a_pair(100));
   for (const Event& event : std::vector<Event>{advert(50), AdvertUnverified{}}) {
     const State forgotten = step(pair(), heard, event, kNow + 1ms).next;
     EXPECT_EQ(forgotten, State(Initialize{}));
@@ -224,6 +228,18 @@ TEST(StateMachine, AcceptedAdvertisementForgetsTheOutrankedOne) {
   EXPECT_FALSE(next_as<Backup>(step(parameters, heard.next, advert(200, kHigher), kNow)).outranked);
 }
 
+TEST(StateMachine, InAPairASilentActiveIsReplacedWithin3AndAHalfIntervals) {
+  TimePoint earlier = TimePoint::max();
+  for (int priority = 1; priority <= 254; ++priority) {
+    const Parameters parameters = pair(static_cast<std::uint8_t>(priority));
+    const TimePoint down_at = next_as<Backup>(step(parameters, backup(), advert(255, kHigher), kNow)).active_down_at;
+    EXPECT_LE(down_at, kNow + 350ms) << priority;
+    EXPECT_LT(down_at, earlier) << "the higher priority comes first: " << priority;
+    EXPECT_EQ(down_at, kNow + down_interval_in_a_pair(parameters.priority));
+    earlier = down_at;
+  }
+}
+
 TEST(StateMachine, LateBackupListensOnceMoreBeforeItActs) {
   const Duration down = active_down_interval(100, kInterval);
   const Transition late = step(rfc(), backup(0ms), TimeReached{}, kNow + down + 1ns);
@@ -255,7 +271,7 @@ TEST(StateMachine, BackupDoesNotTakeOverFromSomebodyWhoDoesNotVerify) {
   EXPECT_EQ(t.reason, Reason::unverified);
   EXPECT_THAT(t.actions, IsEmpty());
   Backup expected = std::get<Backup>(state);
-  expected.active_down_at = kNow + active_down_interval(100, kInterval);
+  expected.active_down_at = kNow + down_interval_in_a_pair(100);
   EXPECT_EQ(t.next, State(expected)) << "for its own interval, and learns nothing";
 }
 
