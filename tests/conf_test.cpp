@@ -31,7 +31,9 @@ class Conf : public testing::Test {
     if (!::mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp");
     root_ = pattern;
     fs::copy(fs::path(VIPAIR_SOURCE_DIR) / "conf", root_, fs::copy_options::recursive);
-    for (const fs::path& folder : {root_, root_ / "examples"}) {
+    std::vector<fs::path> folders = {root_, root_ / "examples"};
+    for (const auto& guide : fs::directory_iterator(root_ / "examples" / "guides")) folders.push_back(guide.path());
+    for (const fs::path& folder : folders) {
       fs::create_directories(folder / "secrets");
       std::ofstream(folder / "secrets" / "pair.key") << std::string(64, 'a') << "\n";
       std::ofstream(folder / "secrets" / "v2") << "password\n";
@@ -74,13 +76,45 @@ TEST_F(Conf, EveryFileLoads) {
       auto config = proxy::load_config(file);
       EXPECT_TRUE(config) << errors_of(config.error());
       ++proxies;
-    } else {
+    } else if (name != "keepalived.conf") {  // which import_test imports
       ADD_FAILURE() << file << ": no loader knows this file";
     }
   }
   EXPECT_GT(nodes, 0);
   EXPECT_GT(proxies, 1);
   EXPECT_GT(sites, 1);
+}
+
+// What the documents show in blocks of their own can be copied as it stands.
+TEST_F(Conf, EveryFileInTheDocumentsLoads) {
+  int nodes = 0, proxies = 0;
+  for (const char* document : {"README.md", "packaging/doc/guides.md"}) {
+    std::ifstream file(fs::path(VIPAIR_SOURCE_DIR) / document);
+    bool is_block = false;
+    std::string block;
+    for (std::string line; std::getline(file, line);) {
+      if (line.rfind("```", 0) != 0) {
+        if (is_block) block += line + "\n";
+        continue;
+      }
+      is_block = !is_block;
+      if (is_block) continue;
+      if (block.find("virtual_routers = ") != std::string::npos) {
+        auto config = vrrp::parse_config(block, root_ / "block.conf");
+        EXPECT_TRUE(config) << document << "\n" << errors_of(config.error());
+        ++nodes;
+      } else if (block.rfind("listeners = ", 0) == 0 || block.rfind("site = ", 0) == 0) {
+        const bool is_site = block.rfind("site = ", 0) == 0;
+        const std::string rest = is_site ? "listeners = ( { address = \"0.0.0.0:80\"; } );" : "";
+        auto config = proxy::parse_config(block + rest, root_ / "block.conf");
+        EXPECT_TRUE(config) << document << "\n" << errors_of(config.error());
+        ++proxies;
+      }
+      block.clear();
+    }
+  }
+  EXPECT_GT(nodes, 0);
+  EXPECT_GT(proxies, 1);
 }
 
 TEST_F(Conf, FullProxyFileShowsTheDefaults) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -64,6 +66,19 @@ TEST_F(Import, OfUnicastPeersLoads) {
   EXPECT_EQ(config.virtual_routers[2].peer->address_v4, IpAddress::parse("10.0.0.11"));
   EXPECT_TRUE(config.virtual_routers[2].virtual_mac);
   EXPECT_EQ(config.checks.size(), 5u);
+}
+
+// The guide shows what import makes of the file beside it.
+TEST_F(Import, OfTheGuideIsWhatStandsThere) {
+  const std::string folder = VIPAIR_SOURCE_DIR "/conf/examples/guides/keepalived/";
+  ctl::CommandLine line;
+  line.files = {folder + "keepalived.conf"};
+  std::ostringstream out, err;
+  ASSERT_EQ(ctl::run_import(line, out, err), 0) << err.str();
+  std::string made = out.str();
+  for (std::size_t at; (at = made.find(folder)) != std::string::npos;) made.erase(at, folder.size());
+  std::ifstream file(folder + "node.conf");
+  EXPECT_EQ(made, std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()));
 }
 
 TEST_F(Import, OfASyncGroupOverSeveralFilesLoads) {
