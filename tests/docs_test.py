@@ -17,8 +17,7 @@ def read(path):
 
 def literals(code):
     """The texts of a source; what the compiler or interpreter joins is joined."""
-    code = re.sub(r'(?m)(?<=")\s*\n\s*[fr]?(?=")', "", code)
-    code = code.replace('""', "")
+    code = re.sub(r'(?<!\\)"\s*\n\s*f?"', "", code)
     return re.sub(r'\\(["\'\\])', r"\1", code)
 
 

@@ -64,7 +64,7 @@ class Measuring(unittest.TestCase):
 
     def test_a_span_lasts_from_the_first_to_the_last_look(self):
         states = ["active", "active", "backup", "active", "unknown"]
-        looks = [(at, state, None) for at, state in enumerate(states)]
+        looks = list(enumerate(states))
         self.assertEqual(tool.spans(looks, "active", 0, 9), [(0, 1), (3, 3)])
         self.assertEqual(tool.spans(looks, "active", 1, 9), [(1, 1), (3, 3)])
 
@@ -218,14 +218,15 @@ def status_of(state, **more):
 class Nodes(unittest.TestCase):
     def node(self, state, letter="a", **more):
         node = tool.Node(letter, "true", "192.0.2.100")
-        node.samples.append((time.monotonic(), state, status_of(state, **more)))
+        node.take(status_of(state, **more))
         return node
 
     def test_state_is_that_of_the_router_with_the_address(self):
         node = tool.Node("a", "true", "192.0.2.100")
-        self.assertEqual(node.state_of(status_of("active")), "active")
-        self.assertEqual(node.state_of({"vrrp": None}), "unknown")
-        self.assertEqual(node.state_of(None), "unknown")
+        for status, state in [(status_of("active"), "active"), ({"vrrp": None}, "unknown"), ({"vrrp": {}}, "unknown"),
+                              (tool.parsed("no JSON"), "unknown"), (tool.parsed("[]"), "unknown")]:
+            node.take(status)
+            self.assertEqual(node.state, state, status)
 
     def test_ready_is_a_backup_that_hears_the_other_one(self):
         self.assertTrue(self.node("backup").is_ready())
@@ -235,8 +236,15 @@ class Nodes(unittest.TestCase):
 
     def test_an_old_look_says_nothing(self):
         node = self.node("active")
-        node.samples[-1] = (time.monotonic() - 60, "active", status_of("active"))
+        node.samples[-1] = (time.monotonic() - 60, "active")
         self.assertEqual(node.state, "unknown")
+
+    def test_a_pair_forgets_what_was_measured(self):
+        pair = tool.Pair(self.node("active"), self.node("backup", "b"), None)
+        pair.prober = type("Prober", (), {"samples": {"http": [sample(1.0), sample(2.0), sample(3.0)]}})
+        pair.forget(2.0)
+        self.assertEqual([each.end for each in pair.prober.samples["http"]], [2.0, 3.0])
+        self.assertEqual(pair.active(), pair.nodes[0])
 
     def test_ssh_asks_nothing_and_notices_silence(self):
         prefix = tool.Node("a", "ssh -o ConnectTimeout=9 root@lb-a", "192.0.2.100").prefix
