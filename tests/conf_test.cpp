@@ -67,9 +67,11 @@ TEST_F(Conf, EveryFileLoads) {
       EXPECT_TRUE(config) << errors_of(config.error());
       ++nodes;
     } else if (folder == "sites.d" || folder == "sites") {
-      auto config =
-          proxy::parse_config("listeners = ( { address = \"0.0.0.0:80\"; } ); include = \"" + file.string() + "\";",
-                              root_ / "alone.conf");
+      auto config = proxy::parse_config(
+          "listeners = ( { address = \"0.0.0.0:80\"; }, { address = \"0.0.0.0:443\"; tls = true; } );"
+          "certificate = { certificate_file = \"x\"; key_file = \"x\"; }; include = \"" +
+              file.string() + "\";",
+          root_ / "alone.conf");
       EXPECT_TRUE(config) << errors_of(config.error());
       ++sites;
     } else if (name.rfind("proxy", 0) == 0) {
