@@ -50,6 +50,16 @@ class Troubleshooting(unittest.TestCase):
                 self.assertIn(part, said, f"nothing says: {message}")
 
 
+    def test_each_finding_of_doctor_is_explained(self):
+        code = read("vrrp/kernel/diagnosis.cpp")
+        names = set(re.findall(r'\badd\(\s*"([^"]+)"', code)) | set(
+            re.findall(r'\{"\w+", "([^"]+)", ', code[code.index("kSymptoms[]"):code.index("class Diagnosis")]))
+        self.assertGreater(len(names), 25)
+        part = read("packaging/doc/troubleshooting.md").split("## What `vipairctl doctor` finds")[1].split("\n## ")[0]
+        told = set(re.findall(r"`([^`]+)`", "".join(re.findall(r"(?m)^\| (`.*?) \|", part))))
+        self.assertEqual(names ^ told, set())
+
+
 class Documents(unittest.TestCase):
     def test_links_lead_somewhere(self):
         for document in DOCUMENTS:

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """What packaging/failover-test/vipair-failover-test computes, says and runs on a node; without root and without nodes.
 tests/system/test_failover_tool.py lets it hurt a pair."""
+import ast
 import json
 import re
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -102,10 +105,11 @@ class Answers(unittest.TestCase):
 
 
 class Server(threading.Thread):
-    """Answers each connection with GOOD, until it is closed."""
+    """Answers each connection with GOOD, until it is closed. tls: an ssl.SSLContext."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
         super().__init__(daemon=True)
+        self.tls = tls
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.listener.getsockname()[1]
         self.start()
@@ -116,12 +120,12 @@ class Server(threading.Thread):
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            with connection:
-                try:
-                    if connection.recv(65536):
-                        connection.sendall(GOOD)
-                except OSError:
-                    pass
+            try:
+                with self.tls.wrap_socket(connection, server_side=True) if self.tls else connection as stream:
+                    if stream.recv(65536):
+                        stream.sendall(GOOD)
+            except OSError:  # a connection without a request, mostly
+                pass
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -144,6 +148,29 @@ class Probing(unittest.TestCase):
         self.assertLessEqual(set(bad("http")), {"refused", "reset", "cut off"})
         self.assertEqual(bad("tcp")[-1], "refused")
         prober.is_stopped = True
+
+    def test_tls(self):
+        if not shutil.which("openssl"):
+            self.skipTest("openssl is not installed")
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{folder}/key",
+                            "-out", f"{folder}/crt", "-days", "1", "-subj", "/CN=x", "-addext", "subjectAltName=DNS:x"],
+                           check=True, stderr=subprocess.DEVNULL)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(f"{folder}/crt", f"{folder}/key")
+            server = Server(context)
+            url = f"https://x:{server.port}/"
+            for insecure, ca_file, problem in [(False, f"{folder}/crt", ""), (True, None, ""), (False, None, "TLS: ")]:
+                target = tool.Target("127.0.0.1", url, (200, 399), "X-Served-By", insecure, ca_file)
+                prober = tool.Prober(target, 0.05, 5.0, ["http"])
+                prober.start()
+                wait_for("an answer", lambda: prober.samples["http"])
+                prober.is_stopped = True
+                seen = prober.samples["http"][0].problem
+                self.assertEqual(seen[:len(problem)], problem, seen) if problem else self.assertEqual(seen, "")
+            server.close()
+            with self.assertRaisesRegex(tool.Trouble, "--ca-file"):
+                tool.Target("127.0.0.1", url, (200, 399), "X", False, f"{folder}/none")
 
     def test_silence_is_a_timeout(self):
         with socket.create_server(("127.0.0.1", 0)) as listener:  # the kernel accepts, nobody answers
@@ -321,6 +348,9 @@ class Reports(unittest.TestCase):
 
 
 class CommandLine(unittest.TestCase):
+    def test_runs_on_the_python_of_rhel_9(self):
+        ast.parse(PROGRAM.read_text(), feature_version=(3, 9))
+
     def test_version_is_the_projects(self):
         project = re.search(r"project\(vipair VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text())[1]
         self.assertEqual(tool.VERSION, project)

@@ -24,28 +24,56 @@ ASKING = [
     r'\b(?!refuse_unsupported\b)\w+\(\*?\w+(?:\(\))?,\s*"([a-z][a-z0-9_]*)"',
     r'\btake\("([a-z_]+)"']
 LISTED = r'\b(?:key|setting) : \{([^}]*)\}'
-ELSEWHERE = {"proxy": {"node"}}  # of another file: proxy.conf's node_file is asked for it
+ELSEWHERE = {"proxy/config.cpp": {"node"}}  # of another file: node_file is asked for it
+
+# In which sections of its page a loader's settings stand.
+SECTIONS = {
+    "vrrp/config.cpp": ["SETTINGS", "PEER"],
+    "vrrp/config_checks.cpp": ["CHECKS", "SETTINGS"],
+    "vrrp/config_reader.cpp": ["PEER"],
+    "vrrp/config_router.cpp": ["VIRTUAL ROUTERS", "SETTINGS", "PEER"],
+    "proxy/config.cpp": ["PROXY", "LISTENERS", "HEADERS"],
+    "proxy/config_balancing.cpp": ["UPSTREAMS"],
+    "proxy/config_compression.cpp": ["COMPRESSION"],
+    "proxy/config_error_pages.cpp": ["ERROR PAGES"],
+    "proxy/config_headers.cpp": ["HEADERS"],
+    "proxy/config_health.cpp": ["HEALTH", "UPSTREAMS"],
+    "proxy/config_limits.cpp": ["LIMITS", "TIMEOUTS", "PROXY"],
+    "proxy/config_log.cpp": ["ACCESS LOG", "PROXY"],
+    "proxy/config_names.cpp": ["RESOLVER", "PROXY"],
+    "proxy/config_protection.cpp": ["ACCESS"],
+    "proxy/config_route.cpp": ["ROUTES"],
+    "proxy/config_site.cpp": ["SITES", "ROUTES", "HEADERS"],
+    "proxy/config_sticky.cpp": ["STICKY", "UPSTREAMS"],
+    "proxy/config_tls.cpp": ["TLS", "PROXY", "SITES"],
+    "proxy/config_tunnels.cpp": ["TCP", "LISTENERS", "SITES", "ROUTES", "PROXY", "UPSTREAMS"],
+    "proxy/config_upstream.cpp": ["UPSTREAMS"]}
 
 
-def code_of(folder):
+def loaders(folder):
     for path in sorted((ROOT / folder).glob("config*.cpp")):
-        yield re.sub(r"//[^\n]*", "", path.read_text())
+        yield path.relative_to(ROOT).as_posix(), re.sub(r"//[^\n]*", "", path.read_text())
 
 
-def settings_of(folder, codes=None):
+def settings_in(code):
     names = set()
-    for code in codes or code_of(folder):
-        for pattern in ASKING:
-            names |= set(re.findall(pattern, code))
-        for listed in re.findall(LISTED, code):
-            names |= set(re.findall(r'"([a-z][a-z0-9_]*)"', listed))
-    return names - ELSEWHERE.get(folder, set())
+    for pattern in ASKING:
+        names |= set(re.findall(pattern, code))
+    for listed in re.findall(LISTED, code):
+        names |= set(re.findall(r'"([a-z][a-z0-9_]*)"', listed))
+    return names
+
+
+def settings_of(folder):
+    """By loader; those without settings are left out."""
+    found = {name: settings_in(code) - ELSEWHERE.get(name, set()) for name, code in loaders(folder)}
+    return {name: settings for name, settings in found.items() if settings}
 
 
 def values_of(folder):
     """Of settings that are one of several words."""
     values = set()
-    for code in code_of(folder):
+    for _, code in loaders(folder):
         for listed in re.findall(r'choice\("\w+",\s*\{([^}]*)\}', code):
             values |= set(re.findall(r'"([^"]+)"', listed))
     return values
@@ -57,6 +85,12 @@ def page(name):
 
 def tags(text, macro):
     return set(re.findall(rf"(?m)^\.It {macro} ([\w.-]+)", text))
+
+
+def sections_of(text):
+    """Settings by section."""
+    parts = re.split(r"(?m)^\.Sh (.*)$", text)
+    return {name: tags(body, "Ic") for name, body in zip(parts[1::2], parts[2::2])}
 
 
 def options_of(help_text):
@@ -72,14 +106,21 @@ class Settings(unittest.TestCase):
         code = 'group.text("a"); group->integer("b", 0, 9); path_setting(group, "c"); read(*group, "d", 1);' \
                'for (std::string_view key : {"e", "f"}) x; take("g", 1); refuse_unsupported(root, {"h"});' \
                'other.text(\n "i")'
-        self.assertEqual(settings_of("x", [code]), set("abcdefgi"))
-        self.assertGreater(len(settings_of("vrrp")), 50)
-        self.assertGreater(len(settings_of("proxy")), 150)
+        self.assertEqual(settings_in(code), set("abcdefgi"))
+        self.assertGreater(len(set.union(*settings_of("vrrp").values())), 50)
+        self.assertGreater(len(set.union(*settings_of("proxy").values())), 150)
 
     def compare(self, folder, name):
-        documented, known = tags(page(name), "Ic"), settings_of(folder)
-        self.assertEqual(known - documented, set(), f"settings that {name} does not explain")
-        self.assertEqual(documented - known, set(), f"settings in {name} that do not exist")
+        by_section, by_loader = sections_of(page(name)), settings_of(folder)
+        known_in = {section: set() for section in by_section}
+        for loader, settings in by_loader.items():
+            self.assertIn(loader, SECTIONS, f"say above in which sections of {name} its settings stand")
+            documented = set().union(*(by_section[section] for section in SECTIONS[loader]))
+            self.assertEqual(settings - documented, set(), f"settings of {loader} that {name} does not explain")
+            for section in SECTIONS[loader]:
+                known_in[section] |= settings
+        for section, documented in by_section.items():
+            self.assertEqual(documented - known_in[section], set(), f"{name}, {section}: settings that do not exist")
         words = set(re.findall(r"\\\(dq([^\\\s]+)\\\(dq", page(name))) | tags(page(name), "Cm")
         self.assertEqual(values_of(folder) - words, set(), f"values that {name} does not name")
 

@@ -8,7 +8,7 @@ import shlex
 import signal
 import xml.etree.ElementTree
 
-from lab import SOURCE, VIP, Lab, build_bin, program, wait_for
+from lab import SOURCE, VIP, VIP6, Lab, build_bin, program, wait_for
 from testing import alone, time_limit
 
 TOOL = str(SOURCE / "packaging" / "failover-test" / "vipair-failover-test")
@@ -56,8 +56,8 @@ esac
 class Site:
     """A running pair and a client with the tool."""
 
-    def __init__(self):
-        self.lab = Lab()
+    def __init__(self, ipv6: bool = False):
+        self.lab = Lab(ipv6=ipv6)
         self.lab.start_pair()
         for node in self.lab.nodes:
             folder = node.folder / "bin"
@@ -76,7 +76,7 @@ class Site:
         return shlex.join(["ip", "netns", "exec", node.name, "env", path])
 
     def arguments(self, *more: str, vip: str = VIP, b=None) -> list:
-        return ["python3", "-B", TOOL, "--vip", vip, "--url", f"http://{VIP}/1k", "--a", self.prefix(self.lab.a),
+        return ["python3", "-B", TOOL, "--vip", vip, "--url", "http://www.example.com/1k", "--a", self.prefix(self.lab.a),
                 "--b", self.prefix(b or self.lab.b), *PATIENT, *more]
 
     def run(self, *more: str, **options):
@@ -175,6 +175,18 @@ def test_routes_and_addresses_come_back_with_the_link(test):
         for line in text.splitlines():
             if "203.0.113.0" in line or a.front6 in line:
                 assert line.split("metric")[0].strip() in a.ip(f"{family} show dev eth0"), a.ip(f"{family} show dev eth0")
+
+
+@alone
+@time_limit(90)
+def test_over_ipv6(test):
+    site = Site(ipv6=True)
+    report = site.lab.client.folder / "report.json"
+    done = site.run("--faults", "stop-agent,kill-proxy", "--hold", "2", "--json", str(report), vip=VIP6)
+    assert done.returncode == 0, done.stdout
+    for result in json.loads(report.read_text())["results"]:
+        assert set(result["gaps_ms"]) == {"http", "tcp", "icmp"} and result["sent"]["icmp"] > 50, result
+    site.check_in_order()
 
 
 @time_limit(90)
