@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -46,6 +47,15 @@ inline std::string output_of(const std::string& command) {
   while (const std::size_t size = std::fread(buffer, 1, sizeof buffer, pipe)) output.append(buffer, size);
   ::pclose(pipe);
   return output;
+}
+
+// The kernel tells of a new link's carrier when it gets round to it, up to a second later; what is sent before is lost.
+inline void wait_for_carrier(const std::string& interface) {
+  for (int i = 0; i < 500; ++i) {
+    if (output_of("ip link show dev " + interface).find("state UP") != std::string::npos) return;
+    ::poll(nullptr, 0, 10);
+  }
+  ADD_FAILURE() << interface << " has no carrier";
 }
 
 template <class Body>

@@ -17,14 +17,18 @@ using test::In;
 using test::in_new_network;
 using test::Namespace;
 using test::run;
+using test::wait_for_carrier;
 
 // "eth0" with 192.0.2.12 here; the Active with 192.0.2.11 and 192.0.2.100 there.
 struct Ward {
   Ward() {
     run("ip link add eth0 type veth peer name eth0 netns " + there.path());
     run("ip link set eth0 up; ip addr add 192.0.2.12/24 dev eth0");
-    In inside(there);
-    run("ip link set eth0 up; ip addr add 192.0.2.11/24 dev eth0; ip addr add 192.0.2.100/32 dev eth0");
+    {
+      In inside(there);
+      run("ip link set eth0 up; ip addr add 192.0.2.11/24 dev eth0; ip addr add 192.0.2.100/32 dev eth0");
+    }
+    wait_for_carrier("eth0");
   }
 
   Doctor::Chart chart() {

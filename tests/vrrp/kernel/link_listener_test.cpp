@@ -17,6 +17,7 @@ using test::In;
 using test::in_new_network;
 using test::Namespace;
 using test::run;
+using test::wait_for_carrier;
 using testing::HasSubstr;
 
 constexpr const char* kOurMac = "02:00:00:00:00:01";
@@ -30,9 +31,13 @@ struct Link {
     run("ip link add v0 address " + std::string(kOurMac) + " type veth peer name v1 address " + kTheirMac +
         " netns " + there.path());
     run("sysctl -qw net.ipv6.conf.v0.accept_dad=0; ip link set v0 up; ip addr add 192.0.2.1/24 dev v0");
-    In inside(there);
-    run("sysctl -qw net.ipv6.conf.v1.accept_dad=0; ip link set v1 up; ip addr add 192.0.2.2/24 dev v1;"
-        "ip addr add 192.0.2.100/32 dev v1; ip addr add 2001:db8::100/64 dev v1 nodad");
+    {
+      In inside(there);
+      run("sysctl -qw net.ipv6.conf.v1.accept_dad=0; ip link set v1 up; ip addr add 192.0.2.2/24 dev v1;"
+          "ip addr add 192.0.2.100/32 dev v1; ip addr add 2001:db8::100/64 dev v1 nodad");
+      wait_for_carrier("v1");
+    }
+    wait_for_carrier("v0");
   }
   static InterfaceInfo info(const char* name) {
     auto monitor = Monitor::open();
