@@ -65,6 +65,7 @@ TEST(HttpProbe, AsksForTheTarget) {
 
 TEST(HttpProbe, AnswerMayComeInPieces) {
   const Server server([](int client) {
+    Server::read_request(client);
     for (const char* piece : {"HTT", "P/1.1 20", "0 OK\r\nX: y\r", "\n\r", "\n"}) {
       Server::say(client, piece);
       std::this_thread::sleep_for(5ms);
