@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 
@@ -39,7 +40,11 @@ class Conversation:
         return self
 
     def half_close(self) -> None:
-        self.socket.shutdown(socket.SHUT_WR)
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:  # reset by the other side already: what it said before is still to be read
+            if error.errno != errno.ENOTCONN:
+                raise
 
     def get(self, path: str, *fields: str, method: str = "GET") -> Response:
         lines = [f"{method} {path} HTTP/1.1", "Host: www.example.com", *fields, "", ""]
