@@ -6,7 +6,7 @@
 #   --tidy            clang-format, clang-tidy, rules of the house
 #   --asan            unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   --tsan            the proxy's tests under ThreadSanitizer
-#   --fuzz [SECONDS]  every fuzz target for so long (60), two at a time
+#   --fuzz [SECONDS]  every fuzz target for so long (60; 3600 by night), as many at a time as there are cores
 #   --system [NAME]   faults, interoperation, bad input in network namespaces (those whose name contains NAME)
 #   --compilers       everything with g++-11 and clang-14, and against the headers of Boost 1.74
 set -uo pipefail

@@ -128,19 +128,23 @@ Duration ttl_of_services(std::span<const unsigned char> bytes) {
 void on_services(void* argument, int status, int, unsigned char* bytes, int size) {
   const std::unique_ptr<DnsClient::OnServices> on_answer(static_cast<DnsClient::OnServices*>(argument));
   if (status != ARES_SUCCESS) return (*on_answer)(Unexpected{error_of(status)});
+  (*on_answer)(read_services({bytes, static_cast<std::size_t>(size)}));
+}
+
+}  // namespace
+
+Expected<DnsClient::Services, DnsClient::Error> read_services(std::span<const unsigned char> message) {
   ares_srv_reply* records = nullptr;
-  const int parsed = ares_parse_srv_reply(bytes, size, &records);
+  const int parsed = ares_parse_srv_reply(message.data(), static_cast<int>(message.size()), &records);
   const std::unique_ptr<ares_srv_reply, decltype(&ares_free_data)> owner(records, &ares_free_data);
-  if (parsed != ARES_SUCCESS) return (*on_answer)(Unexpected{error_of(parsed)});
+  if (parsed != ARES_SUCCESS) return Unexpected{error_of(parsed)};
   DnsClient::Services services;
   for (const ares_srv_reply* record = records; record != nullptr; record = record->next) {
     services.list.push_back({record->host, record->port, record->priority, record->weight});
   }
-  services.ttl = ttl_of_services({bytes, static_cast<std::size_t>(size)});
-  (*on_answer)(std::move(services));
+  services.ttl = ttl_of_services(message);
+  return services;
 }
-
-}  // namespace
 
 Expected<std::unique_ptr<DnsClient>, std::string> DnsClient::create(const ResolverSettings& settings) {
   if (const int result = init_library(); result != ARES_SUCCESS)

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -63,5 +64,8 @@ class DnsClient {
   std::map<ares_socket_t, short> sockets_;  // what each is polled for
   UniqueFd wake_;
 };
+
+// The SRV records of a name server's message, which may be any bytes.
+Expected<DnsClient::Services, DnsClient::Error> read_services(std::span<const unsigned char> message);
 
 }  // namespace vipair::proxy

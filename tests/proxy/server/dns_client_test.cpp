@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "tests/support/dns_server.h"
 
@@ -111,6 +113,23 @@ TEST_F(DnsClientTest, ClientThatGoesAnswersWhatIsStillAsked) {
   client_->find_services("app.internal", [&](const auto& answer) { answers += answer ? 0 : 1; });
   client_.reset();
   EXPECT_EQ(answers, 2);
+}
+
+TEST(ReadServices, TakesAnyBytes) {
+  using namespace std::string_literals;
+  const std::string question = "\x12\x34\x81\x80\0\1\0\1\0\0\0\0\1a\0\0\x21\0\1"s;
+  const std::string record = "\xc0\x0c\0\x21\0\1\0\0\0\x1e\0\x09\0\1\0\2\x1f\x90\1b\0"s;
+  const std::string whole = question + record;
+  for (std::size_t size = 0; size <= whole.size(); ++size) {
+    const std::vector<unsigned char> message(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+    const auto services = read_services(message);
+    ASSERT_EQ(services.has_value(), size == whole.size()) << size;
+    if (!services) continue;
+    ASSERT_EQ(services->list.size(), 1u);
+    EXPECT_EQ(services->list[0].host, "b");
+    EXPECT_EQ(services->list[0].port, 8080);
+    EXPECT_EQ(services->ttl, 30s);
+  }
 }
 
 TEST_F(DnsClientTest, WakingEndsATurn) {
