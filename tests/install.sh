@@ -3,7 +3,8 @@
 #
 # demo: compiler, libraries, nginx.  all (the default): also the other compilers, sanitizers and peers of the tests.
 # Debian 12 is what is tested in CI. The list for RHEL 9 and 10 and their rebuilds follows their package names (EPEL
-# and CRB are needed) and has not been run on a real one.
+# and CRB are needed) and has not been run on a real one; tests whose programs are not in it (wrk, testssl.sh, gRPC,
+# Chromium) are skipped there.
 set -euo pipefail
 
 group=${1:-all}
@@ -13,7 +14,8 @@ deb_demo=(g++ cmake ninja-build ccache pkg-config libnl-3-dev libnl-route-3-dev 
   libc-ares-dev zlib1g-dev libbrotli-dev libspdlog-dev libfmt-dev libpcre2-dev libcrypt-dev libgtest-dev libgmock-dev
   python3 iproute2 procps util-linux nginx-light)
 deb_all=(g++-11 clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14
-  haproxy keepalived frr nftables tcpdump tshark mandoc prometheus curl iputils-ping apache2-utils nghttp2-client nghttp2-server nghttp2-proxy openssl)
+  haproxy keepalived frr nftables tcpdump tshark mandoc prometheus curl iputils-ping apache2-utils nghttp2-client nghttp2-server nghttp2-proxy openssl
+  wrk testssl.sh python3-grpcio chromium-headless-shell libnss3-tools)
 
 rpm_demo=(gcc-c++ cmake ninja-build ccache pkgconf-pkg-config boost-devel libnl3-devel openssl-devel libnghttp2-devel
   libconfig-devel c-ares-devel zlib-devel brotli-devel spdlog-devel fmt-devel pcre2-devel libxcrypt-devel gtest-devel
