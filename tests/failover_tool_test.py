@@ -273,6 +273,28 @@ class Nodes(unittest.TestCase):
         self.assertEqual([each.end for each in pair.prober.samples["http"]], [2.0, 3.0])
         self.assertEqual(pair.active(), pair.nodes[0])
 
+    def test_watches_what_the_agent_says_and_survives_a_lost_connection(self):
+        with tempfile.TemporaryDirectory() as folder:
+            said = Path(folder) / "said"
+            said.write_text(json.dumps(status_of("active")) + "\n")
+            program = Path(folder) / "vipairctl"
+            program.write_text(f'#!/bin/sh\n[ "$1 $2 $3" = "status vrrp --json" ] && cat {said}\n')
+            program.chmod(0o755)
+            node = tool.Node("a", f"env PATH={folder}:/usr/bin:/bin", "192.0.2.100")
+            watcher = threading.Thread(target=node.watch, daemon=True)
+            watcher.start()
+            wait_for("the state", lambda: node.state == "active")
+            lost = node._process
+            lost.kill()
+            said.write_text(json.dumps(status_of("backup")) + "\n")
+            wait_for("a connection made anew", lambda: node._process is not lost and node.state == "backup")
+            self.assertTrue(node.is_ready())
+            said.unlink()
+            wait_for("nothing known", lambda: node.state == "unknown")
+            node.stop()
+            watcher.join(20.0)
+            self.assertFalse(watcher.is_alive())
+
     def test_ssh_asks_nothing_and_notices_silence(self):
         prefix = tool.Node("a", "ssh -o ConnectTimeout=9 root@lb-a", "192.0.2.100").prefix
         self.assertIn("BatchMode=yes", prefix)
