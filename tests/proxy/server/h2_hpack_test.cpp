@@ -38,7 +38,7 @@ TEST(Hpack, ReadsWhatItWritesInAnyPieces) {
   lines.lines[1] = {"x-name", "a value that repeats"};
   lines.lines[2] = {"set-cookie", "secret", true};
   const Fields expected{{":status", "200"}, {"x-name", "a value that repeats"}, {"set-cookie", "secret"}};
-  for (const std::size_t piece : {1, 2, 7, 1000}) {
+  for (const std::size_t piece : {1U, 2U, 7U, 1000U}) {
     HpackEncoder encoder;
     HpackDecoder decoder;
     const std::string first = encode(encoder, lines);
