@@ -133,6 +133,25 @@ class Settings(unittest.TestCase):
     def test_proxy_conf(self):
         self.compare("proxy", "vipair-proxy.conf.5")
 
+    def test_defaults(self):
+        """conf_test knows that the values of these files are the true defaults."""
+        full = (ROOT / "conf/examples/proxy-full.conf").read_text()
+        cases = [("vipair-proxy.conf.5", section, full[full.index(f"\n{group} = {{"):].split("\n};")[0])
+                 for section, group in (("LIMITS", "limits"), ("TIMEOUTS", "timeouts"), ("RESOLVER", "resolver"))]
+        node = (ROOT / "conf/node.conf").read_text().split("# The rest, with its defaults.")[1]
+        cases += [("vipair-node.conf.5", "SETTINGS", node.split("# of the peer:")[0]),
+                  ("vipair-node.conf.5", "VIRTUAL ROUTERS", node.split("# and of a virtual router:")[1])]
+        compared = 0
+        for name, section, text in cases:
+            known = dict(re.findall(r'(?m)^[# ]*([a-z][a-z0-9_]*) = ("[^"]*"|[0-9a-z]+);', text))
+            body = page(name).split(f".Sh {section}\n")[1].split("\n.Sh ")[0]
+            for setting, words in re.findall(r"(?s)\.It Ic (\w+)\n(.*?)(?=\n\.It |\Z)", body):
+                said = re.search(r"Default:\s+(\S+?)[.,]?(?:\s|$)", words.replace("\\(dq", '"'))
+                if said and setting in known:
+                    self.assertEqual(said[1], known[setting], f"{name}: {setting}")
+                    compared += 1
+        self.assertGreater(compared, 40)
+
     def test_variables(self):
         header_rules = (ROOT / "proxy/http/header_rules.cpp").read_text()
         names = header_rules[header_rules.index("to_string(Variable"):].split("unknown")[0]

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import shlex
 import signal
+import time
 import xml.etree.ElementTree
 
-from lab import SOURCE, VIP, VIP6, Lab, build_bin, program, wait_for
+from lab import SOURCE, VIP, VIP6, Lab, build_bin, find_tool, program, wait_for
 from testing import alone, time_limit
 
 TOOL = str(SOURCE / "packaging" / "failover-test" / "vipair-failover-test")
@@ -127,6 +128,27 @@ def test_a_threshold_that_is_missed_fails(test):
     assert done.returncode == 1, done.stdout
     assert "allowed are 20 ms" in done.stdout, done.stdout
     assert xml.etree.ElementTree.parse(junit).getroot().get("failures") == "1"
+    site.check_in_order()
+
+
+@alone
+@time_limit(90)
+def test_two_actives_are_seen(test):
+    """Neither hears the other for a while: the one thing that must not happen, whatever else is fine."""
+    site = Site()
+    nft = find_tool("nft", "nftables")
+    tool = site.begin("--faults", "handover", "--hold", "8", "--two-actives", "300", "--planned-failed", "100000",
+                      "--planned-gap", "60000")
+    site.lab.wait_active(site.lab.b, 20.0)
+    for node in site.lab.nodes:
+        node.run([nft, "add table inet cut; add chain inet cut input { type filter hook input priority 0; }; "
+                       "add rule inet cut input meta l4proto 112 drop"])
+    wait_for("both are Active", lambda: [node.state for node in site.lab.nodes] == ["active", "active"], show=site.lab.show)
+    time.sleep(2.0)
+    for node in site.lab.nodes:
+        node.run([nft, "delete table inet cut"])
+    assert tool.wait(60.0) == 1, tool.log()
+    assert "both nodes said that they are Active" in tool.log(), tool.log()
     site.check_in_order()
 
 
