@@ -79,9 +79,36 @@ int run_agent(const std::string& path, const Config& at_start, ChildLink& child)
   return ran ? 0 : 1;
 }
 
+// The last net of a service manager, for when supervisor and child were both killed: the next start would do the
+// same, but nobody knows when that is. A configuration that is refused is no reason to keep an address: its mark
+// shows it.
+int release(const std::string& path) {
+  auto loaded = load_config(path);
+  const Config config = loaded ? std::move(*loaded) : Config{};
+  const auto lock = acquire_instance_lock(config.control_socket + ".lock");
+  if (!lock) {
+    log::error(lock.error());
+    return 1;
+  }
+  const SupervisorLink nobody;
+  auto host = KernelHost::open(nobody, Duration::zero());
+  if (!host) {
+    log::error(host.error());
+    return 1;
+  }
+  const auto released = (*host)->release_leftovers(config);
+  if (!released) {
+    log::error(released.error());
+    return 1;
+  }
+  for (const std::string& address : *released) log::warn("removed " + address + ", left by a run that was killed");
+  return 0;
+}
+
 int run(const std::vector<std::string>& arguments) {
-  auto options = parse_daemon_options(kProgram, "floats virtual addresses between two nodes (VRRPv3, RFC 9568)",
-                                      "/etc/vipair/node.conf", arguments);
+  auto options = parse_daemon_options(
+      kProgram, "floats virtual addresses between two nodes (VRRPv3, RFC 9568)", "/etc/vipair/node.conf", arguments,
+      "take away the addresses that a killed agent left, and exit; not while one runs");
   if (!options) {
     std::fprintf(stderr, "%s: %s\n", kProgram, options.error().c_str());
     return 2;
@@ -89,6 +116,10 @@ int run(const std::vector<std::string>& arguments) {
   if (options->print) {
     std::fputs(options->print->c_str(), stdout);
     return 0;
+  }
+  if (options->release_only) {
+    log::init(kProgram, options->debug ? log::Level::debug : log::Level::info);
+    return release(options->config_path);
   }
   auto config = load_config(options->config_path);
   if (!config) {

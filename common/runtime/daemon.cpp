@@ -19,15 +19,19 @@
 namespace vipair {
 namespace {
 
-std::string help_text(std::string_view program, std::string_view purpose, std::string_view default_config) {
+std::string help_text(std::string_view program, std::string_view purpose, std::string_view default_config,
+                      std::string_view release_help) {
   const std::string name(program);
-  return "Usage: " + name + " [--config FILE] [--check] [--log-level LEVEL]\n" + std::string(purpose) +
+  const bool has_release = !release_help.empty();
+  return "Usage: " + name + " [--config FILE] [--check" + (has_release ? "|--release" : "") +
+         "] [--log-level LEVEL]\n" + std::string(purpose) +
          "\n\n"
          "  --config FILE      the configuration (default " +
          std::string(default_config) +
          ")\n"
          "  --check            read the configuration, print its mistakes, and exit: 0 when it is good, 78 when "
-         "not\n"
+         "not\n" +
+         (has_release ? "  --release          " + std::string(release_help) + "\n" : "") +
          "  --log-level LEVEL  info (default) or debug\n"
          "  --help             print this text and exit\n"
          "  --version          print the version and exit\n";
@@ -44,7 +48,8 @@ bool has_capability(unsigned capability) {
 
 Expected<DaemonOptions, std::string> parse_daemon_options(std::string_view program, std::string_view purpose,
                                                           std::string_view default_config,
-                                                          const std::vector<std::string>& arguments) {
+                                                          const std::vector<std::string>& arguments,
+                                                          std::string_view release_help) {
   DaemonOptions options;
   options.config_path = default_config;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -68,8 +73,10 @@ Expected<DaemonOptions, std::string> parse_daemon_options(std::string_view progr
       }
     } else if (argument == "--check") {
       options.check_only = true;
+    } else if (argument == "--release" && !release_help.empty()) {
+      options.release_only = true;
     } else if (argument == "--help") {
-      options.print = help_text(program, purpose, default_config);
+      options.print = help_text(program, purpose, default_config, release_help);
     } else if (argument == "--version") {
       options.print = std::string(program) + " " VIPAIR_VERSION "\n";
     } else {

@@ -11,16 +11,19 @@
 
 namespace vipair {
 
-// `program [--config FILE] [--check] [--log-level LEVEL]`, `--help`, `--version`. A wrong option is an error text.
+// `program [--config FILE] [--check] [--log-level LEVEL]`, `--help`, `--version`; `--release` where `release_help`
+// says what it does. A wrong option is an error text.
 struct DaemonOptions {
   std::string config_path;
   bool check_only = false;
+  bool release_only = false;         // --release, of a daemon that has it
   bool debug = false;                // --log-level debug
   std::optional<std::string> print;  // text of --help or --version: print it and exit 0
 };
 Expected<DaemonOptions, std::string> parse_daemon_options(std::string_view program, std::string_view purpose,
                                                           std::string_view default_config,
-                                                          const std::vector<std::string>& arguments);
+                                                          const std::vector<std::string>& arguments,
+                                                          std::string_view release_help = "");
 
 // systemd's notification protocol without libsystemd: sends "READY=1" and the like to $NOTIFY_SOCKET; does nothing
 // when that is unset. Abstract sockets ("@…") work. Never waits; a message that cannot be sent now is dropped.

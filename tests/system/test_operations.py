@@ -124,3 +124,21 @@ def test_drain_is_kept_until_undrain(test):
     assert not lab.a.status()["drained"]
     lab.b.agent.stop()
     lab.wait_active(lab.a)
+
+
+def test_what_a_killed_agent_left_can_be_released(test):
+    """The last net of a service manager. While an agent runs its addresses are nobody else's business."""
+    lab = Lab()
+    lab.a.write_files()
+    lab.a.start_all()
+    lab.wait_active(lab.a)
+    release = [program("vipair-vrrpd"), "--config", str(lab.a.node_conf), "--release"]
+    refused = lab.a.run(release, check=False)
+    assert refused.returncode == 1 and "another vipair-vrrpd runs" in refused.stdout, refused
+    assert lab.a.holds(VIP)
+    lab.a.agent.kill()
+    lab.a.agent.wait_gone()
+    assert lab.a.holds(VIP), "nobody was left to take it away"
+    assert f"removed {VIP}/24 on eth0" in lab.a.run(release).stdout
+    assert not lab.a.holds(VIP)
+    assert lab.a.run(release).stdout == "", "nothing is left"

@@ -105,30 +105,6 @@ std::uint32_t held_families(const KernelWill& will) {
 
 std::string errno_text(int error) { return std::strerror(error); }
 
-// The lock belongs to the open file, which parent and child share: it is free when both are gone.
-Expected<UniqueFd, std::string> acquire_lock(const std::string& path) {
-  if (const std::size_t slash = path.rfind('/'); slash != std::string::npos && slash != 0) {
-    (void)::mkdir(path.substr(0, slash).c_str(), 0755);  // whether that helped is seen by open
-  }
-  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
-  if (!file) return Unexpected{fmt::format("cannot open the lock file {}: {}", path, errno_text(errno))};
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return Unexpected{fmt::format("cannot lock {}: {}", path, errno_text(errno))};
-    std::array<char, 16> text{};
-    const ssize_t size = ::pread(file.get(), text.data(), text.size() - 1, 0);
-    const long pid = size > 0 ? std::strtol(text.data(), nullptr, 10) : 0;
-    return Unexpected{
-        fmt::format("another vipair-vrrpd runs (pid {}) and holds {}; stop it first, or give this one another "
-                    "control_socket",
-                    pid > 0 ? std::to_string(pid) : "unknown", path)};
-  }
-  const std::string pid = fmt::format("{}\n", ::getpid());
-  if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), pid.data(), pid.size(), 0) < 0) {
-    log::warn(fmt::format("cannot write the pid into {}: {}", path, errno_text(errno)));
-  }
-  return file;
-}
-
 std::string describe(int wait_status) {
   if (WIFEXITED(wait_status)) return fmt::format("exited with status {}", WEXITSTATUS(wait_status));
   const int signal = WTERMSIG(wait_status);
@@ -204,7 +180,7 @@ class Supervisor {
 };
 
 Expected<void, std::string> Supervisor::open() {
-  auto lock = acquire_lock(options_.lock_path);
+  auto lock = acquire_instance_lock(options_.lock_path);
   if (!lock) return Unexpected{lock.error()};
   lock_ = std::move(*lock);
   if (!shared_) return Unexpected{fmt::format("cannot share memory with the child: {}", errno_text(errno))};
@@ -460,6 +436,30 @@ void Supervisor::after_death(TimePoint now, int wait_status) {
 }
 
 }  // namespace
+
+// The lock belongs to the open file, which parent and child share: it is free when both are gone.
+Expected<UniqueFd, std::string> acquire_instance_lock(const std::string& path) {
+  if (const std::size_t slash = path.rfind('/'); slash != std::string::npos && slash != 0) {
+    (void)::mkdir(path.substr(0, slash).c_str(), 0755);  // whether that helped is seen by open
+  }
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!file) return Unexpected{fmt::format("cannot open the lock file {}: {}", path, errno_text(errno))};
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return Unexpected{fmt::format("cannot lock {}: {}", path, errno_text(errno))};
+    std::array<char, 16> text{};
+    const ssize_t size = ::pread(file.get(), text.data(), text.size() - 1, 0);
+    const long pid = size > 0 ? std::strtol(text.data(), nullptr, 10) : 0;
+    return Unexpected{
+        fmt::format("another vipair-vrrpd runs (pid {}) and holds {}; stop it first, or give this one another "
+                    "control_socket",
+                    pid > 0 ? std::to_string(pid) : "unknown", path)};
+  }
+  const std::string pid = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), pid.data(), pid.size(), 0) < 0) {
+    log::warn(fmt::format("cannot write the pid into {}: {}", path, errno_text(errno)));
+  }
+  return file;
+}
 
 Expected<void, std::string> ChildLink::set_last_will(const KernelWill& will) {
   encode_last_will(will, encoded_);

@@ -48,6 +48,10 @@ struct SupervisorOptions {
   Duration idle_hang_timeout = kIdleHangTimeout;      // as hang_timeout, while the child cannot be relieved
 };
 
+// What makes sure that there is one agent: held as long as the descriptor, or a copy of it in a child, is open. The
+// error says who holds it.
+Expected<UniqueFd, std::string> acquire_instance_lock(const std::string& path);
+
 struct SharedWithChild;  // memory that parent and child share
 
 // The child's end. Lives in the child only; every call is made from its one thread, none blocks.

@@ -39,6 +39,19 @@ TEST_F(NewFile, HasItsContentAndMode) {
   EXPECT_EQ(info.st_mode & 07777, 0640u) << "whatever the mask";
 }
 
+TEST_F(NewFile, CanBeReadByTheGroupOfASharedFolder) {
+  const std::filesystem::path shared = folder_ / "shared";
+  ASSERT_EQ(::mkdir(shared.c_str(), 0750), 0);
+  ASSERT_EQ(::chmod(shared.c_str(), 02750), 0);
+  ASSERT_TRUE(write_new_file(shared / "key", "key\n", 0600));
+  struct stat folder {
+  }, file{};
+  ASSERT_EQ(::stat(shared.c_str(), &folder), 0);
+  ASSERT_EQ(::stat((shared / "key").c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 07777, 0640u);
+  EXPECT_EQ(file.st_gid, folder.st_gid) << "the group that may read it is the folder's";
+}
+
 TEST_F(NewFile, NeverOverwrites) {
   ASSERT_TRUE(write_new_file(path(), "first", 0600));
   auto second = write_new_file(path(), "second", 0600);

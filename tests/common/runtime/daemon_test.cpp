@@ -45,6 +45,18 @@ TEST(DaemonOptions, VersionIsOneLine) {
   EXPECT_EQ(parse({"--version"})->print, "vipair-vrrpd " VIPAIR_VERSION "\n");
 }
 
+TEST(DaemonOptions, HaveReleaseWhereTheDaemonHasIt) {
+  const char* what = "gives back what an earlier run left";
+  auto options = parse_daemon_options("d", "Floats.", "/d.conf", {"--release"}, what);
+  ASSERT_TRUE(options);
+  EXPECT_TRUE(options->release_only);
+  EXPECT_FALSE(parse_daemon_options("d", "Floats.", "/d.conf", {}, what)->release_only);
+  const std::string help = *parse_daemon_options("d", "Floats.", "/d.conf", {"--help"}, what)->print;
+  EXPECT_NE(help.find("[--check|--release]"), std::string::npos) << help;
+  EXPECT_NE(help.find("  --release          gives back what an earlier run left\n"), std::string::npos) << help;
+  EXPECT_FALSE(parse({"--release"})) << "the other daemon has none";
+}
+
 TEST(DaemonOptions, HelpNamesEveryOption) {
   auto options = parse({"--help"});
   ASSERT_TRUE(options && options->print);
