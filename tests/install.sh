@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Installs what the demo and the tests need, and only what is missing: tests/install.sh [demo | all], as root.
+# Installs what the demo and the tests need, and only what is missing: tests/install.sh [demo | all | packages], as root.
 #
 # demo: compiler, libraries, nginx.  all (the default): also the other compilers, sanitizers and peers of the tests.
+# packages: what builds and judges RPMs and boots nodes with them, besides what the demo needs.
 # Debian 12 is what is tested in CI. The list for RHEL 9 and 10 and their rebuilds follows their package names (EPEL
 # and CRB are needed) and has not been run on a real one; tests whose programs are not in it (wrk, testssl.sh, gRPC,
 # Chromium) are skipped there.
 set -euo pipefail
 
 group=${1:-all}
-case $group in demo | all) ;; *) echo "usage: tests/install.sh [demo | all]" >&2; exit 2 ;; esac
+case $group in demo | all | packages) ;; *) echo "usage: tests/install.sh [demo | all | packages]" >&2; exit 2 ;; esac
 
 deb_demo=(g++ cmake ninja-build ccache pkg-config libnl-3-dev libnl-route-3-dev libssl-dev libnghttp2-dev libconfig++-dev
   libc-ares-dev zlib1g-dev libbrotli-dev libspdlog-dev libfmt-dev libpcre2-dev libcrypt-dev libgtest-dev libgmock-dev
@@ -16,12 +17,16 @@ deb_demo=(g++ cmake ninja-build ccache pkg-config libnl-3-dev libnl-route-3-dev 
 deb_all=(g++-11 clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14
   haproxy keepalived frr nftables tcpdump tshark mandoc prometheus curl iputils-ping apache2-utils nghttp2-client nghttp2-server nghttp2-proxy openssl
   wrk testssl.sh python3-grpcio chromium-headless-shell libnss3-tools)
+deb_packages=(g++-11 rpm rpmlint rpm2cpio cpio debugedit bzip2 binutils make selinux-policy-dev policycoreutils checkpolicy
+  semodule-utils systemd-container mmdebstrap logrotate nftables bash)
 
 rpm_demo=(gcc-c++ cmake ninja-build ccache pkgconf-pkg-config boost-devel libnl3-devel openssl-devel libnghttp2-devel
   libconfig-devel c-ares-devel zlib-devel brotli-devel spdlog-devel fmt-devel pcre2-devel libxcrypt-devel gtest-devel
   gmock-devel python3 iproute procps-ng util-linux nginx)
 rpm_all=(clang clang-tools-extra compiler-rt llvm libasan libubsan libtsan haproxy keepalived frr nftables tcpdump
   wireshark-cli mandoc curl iputils httpd-tools nghttp2 openssl)
+rpm_packages=(rpm-build rpmlint cpio bzip2 binutils make selinux-policy-devel systemd-container mmdebstrap logrotate nftables
+  firewalld-filesystem systemd-rpm-macros)
 
 need_root() {
   [ "$(id -u)" = 0 ] || { echo "install: packages are missing ($*); run as root: sudo tests/install.sh" >&2; exit 1; }
@@ -61,6 +66,7 @@ has_boost() {
 if command -v apt-get >/dev/null; then
   packages=("${deb_demo[@]}")
   [ "$group" = all ] && packages+=("${deb_all[@]}")
+  [ "$group" = packages ] && packages+=("${deb_packages[@]}")
   # any nginx will do: the full one conflicts with the light one
   if command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]; then packages=("${packages[@]/nginx-light/}"); fi
   read -ra packages <<<"${packages[*]}"
@@ -77,6 +83,7 @@ if command -v apt-get >/dev/null; then
 elif command -v dnf >/dev/null; then
   packages=("${rpm_demo[@]}")
   [ "$group" = all ] && packages+=("${rpm_all[@]}")
+  [ "$group" = packages ] && packages+=("${rpm_packages[@]}")
   mapfile -t missing < <(rpm -q --qf '' "${packages[@]}" 2>&1 | sed -n 's/^package \(.*\) is not installed$/\1/p')
   if [ ${#missing[@]} = 0 ]; then
     echo "install: nothing is missing"

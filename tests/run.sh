@@ -9,6 +9,8 @@
 #   --fuzz [SECONDS]  every fuzz target for so long (60; 3600 by night), as many at a time as there are cores
 #   --system [NAME]   faults, interoperation, bad input in network namespaces (those whose name contains NAME)
 #   --compilers       everything with g++-11 and clang-14, and against the headers of Boost 1.74
+#   --packages        builds the RPMs and judges them: rpmlint, files, scriptlets, dependencies (not by default)
+#   --nodes [NAME]    two booted nodes with the RPMs: faults, reboots, upgrades, erase (not by default)
 set -uo pipefail
 
 . "$(dirname "$0")/support/build.sh"
@@ -19,11 +21,11 @@ fuzz_seconds=60
 system_name=""
 while [ $# -gt 0 ]; do
   case $1 in
-    --quick | --unit | --tidy | --asan | --tsan | --system | --compilers) stages+=("${1#--}") ;;
+    --quick | --unit | --tidy | --asan | --tsan | --system | --compilers | --packages | --nodes) stages+=("${1#--}") ;;
     --fuzz) stages+=(fuzz) ;;
     --help | -h) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     [0-9]*) if [ "${stages[-1]:-}" = fuzz ]; then fuzz_seconds=$1; else echo "run.sh: what is $1?" >&2; exit 2; fi ;;
-    [a-z]*) if [ "${stages[-1]:-}" = system ]; then system_name=$1; else echo "run.sh: what is $1?" >&2; exit 2; fi ;;
+    [a-z]*) if [[ "${stages[-1]:-}" = @(system|nodes) ]]; then system_name=$1; else echo "run.sh: what is $1?" >&2; exit 2; fi ;;
     *) echo "run.sh: unknown option $1; see tests/run.sh --help" >&2; exit 2 ;;
   esac
   shift
@@ -193,7 +195,39 @@ run_compilers() {
   tail -n 1 "$work/boost" >>"$work/tally"
 }
 
-if [ "${stages[*]}" = quick ]; then "$root/tests/install.sh" demo || exit 1; else "$root/tests/install.sh" all || exit 1; fi
+# unless they are there and newer than every source
+build_packages() {
+  local newest="build/rpm/.built"
+  if [ -f "$newest" ] && [ -z "$(find CMakeLists.txt common conf packaging proxy vrrp -newer "$newest" -print -quit)" ]; then return; fi
+  rm -rf build/rpm-next
+  rm -f "$newest"
+  as_owner packaging/rpm/build.sh >"$work/rpmbuild" 2>&1 || { tail -60 "$work/rpmbuild"; return 1; }
+  as_owner touch "$newest"
+}
+
+run_packages() {
+  if ! command -v rpmbuild >/dev/null; then say "rpmbuild is not here: packages skipped"; count 0 0 1; return; fi
+  step "build the packages (minutes)" build_packages || return
+  say "packages"
+  python3 -B tests/packaging/rpm_test.py --tally "$work/tally" || failed_steps+=("packages")
+}
+
+run_nodes() {
+  if [ "$(id -u)" != 0 ]; then
+    say "nodes need root (sudo tests/run.sh --nodes): skipped"; count 0 0 1; return
+  fi
+  step "build traffic and packages (minutes)" eval 'build release --target bench_traffic && build_packages' || return
+  say "two booted nodes"
+  python3 -B tests/nodes/run.py --tally "$work/tally" ${system_name:+"$system_name"} || failed_steps+=("nodes")
+}
+
+case " ${stages[*]} " in
+  " quick ") "$root/tests/install.sh" demo || exit 1 ;;
+  " packages " | " nodes " | " packages nodes ") "$root/tests/install.sh" packages || exit 1 ;;
+  *)
+    "$root/tests/install.sh" all || exit 1
+    case " ${stages[*]} " in *" packages "* | *" nodes "*) "$root/tests/install.sh" packages || exit 1 ;; esac ;;
+esac
 times=()
 for stage in "${stages[@]}"; do
   stage_began=$SECONDS

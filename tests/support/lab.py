@@ -531,18 +531,18 @@ class Meter:
 
 class Lab:
     """pair_key: what the two nodes sign with; None: nothing is signed. second_path: they reach each other over the back
-    network as well."""
+    network as well. node: the kind of nodes, a class derived from Node."""
 
     def __init__(self, ipv6: bool = False, origins: int = 2, stranger: bool = False, pair_key: str = PAIR_KEY,
-                 second_path: bool = False):
+                 second_path: bool = False, node: type = Node):
         self.ipv6, self.pair_key, self.second_path = ipv6, pair_key, second_path
         self.hosts: list = []
         ROOT.mkdir(parents=True, exist_ok=True)
         self.front = self._switch("front")
         self.back = self._switch("back")
         self.origins = [self._host(Origin, f"origin-{i + 1}", f"198.51.100.{21 + i}") for i in range(origins)]
-        self.a = self._host(Node, "lb-a", 11, 200)
-        self.b = self._host(Node, "lb-b", 12, 100)
+        self.a = self._host(node, "lb-a", 11, 200)
+        self.b = self._host(node, "lb-b", 12, 100)
         self.nodes = [self.a, self.b]
         self.client = self._host(Host, "client")
         self.client.plug(self.front, "eth0", "192.0.2.50/24", "2001:db8:1::50/64")
