@@ -5,7 +5,7 @@
 #   --source          the source package only; `rpmbuild --rebuild` on the node makes the rest of it
 #   --with-tests      run the unit tests in the build (RHEL's default; tests/run.sh has run them already here)
 #   --release N       the release of the package (1)
-#   --no-debuginfo    without the packages for debuggers
+#   --from FOLDER     packages of what was compiled in FOLDER already, without debuginfo: for trying them here, in seconds
 #
 # On RHEL 9, 10 and their rebuilds: dnf builddep packaging/rpm/vipair.spec first. On Debian 12: tests/install.sh
 # packages. What is built on Debian installs on RHEL 9 and 10; its SELinux module does not (another reference policy),
@@ -16,14 +16,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 out=$root/build/rpm
 mode=-ba
 tests=0
-debuginfo=1
+from=
 release=1
 while [ $# -gt 0 ]; do
   case $1 in
     --out) out=$2; shift ;;
     --source) mode=-bs ;;
     --with-tests) tests=1 ;;
-    --no-debuginfo) debuginfo=0 ;;
+    --from) from=$(cd "$2" && pwd); shift ;;
     --release) release=$2; shift ;;
     --help | -h) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     *) echo "build.sh: unknown option $1; see packaging/rpm/build.sh --help" >&2; exit 2 ;;
@@ -53,11 +53,15 @@ cp packaging/systemd/vipair.sysusers "$top/SOURCES/vipair.sysusers"
 sed "s/^Release:.*/Release:        $release%{?dist}/" packaging/rpm/vipair.spec >"$top/vipair.spec"
 
 options=(--define "_topdir $top" --define "_smp_mflags -j$(nproc)")
-[ $debuginfo = 1 ] || options+=(--define "debug_package %{nil}")
+if [ -n "$from" ]; then
+  cmake -S "$root" -B "$from" -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_SYSCONFDIR=/etc >/dev/null
+  options+=(--define "debug_package %{nil}" --define "vipair_built $from" --define "_binary_payload w3.zstdio")
+fi
 [ $tests = 1 ] || options+=(--without tests)
 if [ "$(rpm --eval '%{?_unitdir}')" = "" ]; then
   # no RHEL: its macros from a file, dependencies from elsewhere, the oldest compiler for RHEL 9's libstdc++
-  options+=(--nodeps --load=packaging/rpm/macros.debian --with portable)
+  options+=(--nodeps --load=packaging/rpm/macros.debian)
+  [ -n "$from" ] || options+=(--with portable)
   command -v g++-11 >/dev/null && options+=(--define "vipair_cxx g++-11")
   if [ ! -f /usr/share/selinux/devel/Makefile ]; then
     echo "build.sh: selinux-policy-dev is missing: no vipair-selinux" >&2

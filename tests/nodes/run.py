@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Two booted nodes with the built packages: sudo tests/nodes/run.py [--tree FOLDER] [--list] [--tally FILE] [PATTERN…]
 
-Makes a root tree with systemd (mmdebstrap, from this machine's package sources), builds the packages unless build/rpm
-has them ($VIPAIR_RPMS, $VIPAIR_RPMS_NEXT: where they are already), and runs the tests of this folder as
+Makes a root tree with systemd (mmdebstrap, from this machine's package sources), packages of what is compiled already
+($VIPAIR_BIN; $VIPAIR_RPMS and $VIPAIR_RPMS_NEXT: where packages are), and runs the tests of this folder as
 tests/system/run.py does. --tree keeps the root tree there for the next time. Where that cannot be, the tests count as
 skipped, and why is told.
 """
@@ -21,6 +21,7 @@ ROOT = HERE.parents[1]
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent / "system"), str(HERE.parent / "support"), str(HERE.parent / "packaging")]
 
+import lab  # noqa: E402
 import rpm_test  # noqa: E402
 import run as system  # noqa: E402
 
@@ -38,7 +39,7 @@ def say(text: str) -> None:
 
 
 def make_tree(tree: Path) -> None:
-    """A Debian that believes to have what RHEL 9 has: the packages' dependencies are checked as they are there."""
+    """A Debian whose rpm believes what its dpkg knows: that the libraries are there."""
     if (tree / "usr/lib/systemd/systemd").exists():
         return
     say("nodes: making a root tree with systemd")
@@ -47,31 +48,34 @@ def make_tree(tree: Path) -> None:
     if done.returncode != 0:
         raise CannotRun(f"no root tree could be made, mmdebstrap said: {done.stdout.strip()[-500:]}")
     with tempfile.TemporaryDirectory(prefix="vipair-stand-ins-") as folder:
-        stand_ins = rpm_test.write_base_system("el9", Path(folder))
+        stand_ins = rpm_test.write_base_system("debian", Path(folder), rpm_test.DEBIAN)
         rpm_test.run("rpm", "--root", tree, "-U", *stand_ins)
     (tree / "etc/machine-id").write_text("")
 
 
-def make_packages() -> None:
-    """The packages as they are, and the next release of them, whose default node.conf has changed."""
-    if "VIPAIR_RPMS" not in os.environ:
-        os.environ["VIPAIR_RPMS"] = str(ROOT / "build/rpm")
-        if not list((ROOT / "build/rpm").glob("vipair-[0-9]*.rpm")):
-            say("nodes: building the packages")
-            subprocess.run([ROOT / "packaging/rpm/build.sh"], check=True, stdout=subprocess.DEVNULL)
-    if "VIPAIR_RPMS_NEXT" in os.environ:
-        return
-    following = ROOT / "build/rpm-next"
-    os.environ["VIPAIR_RPMS_NEXT"] = str(following)
-    if list(following.glob("vipair-[0-9]*.rpm")):
-        return
-    say("nodes: building the next release of the packages")
-    with tempfile.TemporaryDirectory(prefix="vipair-next-") as folder:
-        shutil.copytree(ROOT, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("build", ".git", "__pycache__"))
-        with open(f"{folder}/conf/node.conf", "a") as conf:
-            conf.write("# the next release\n")
-        subprocess.run([f"{folder}/packaging/rpm/build.sh", "--release", "2", "--no-debuginfo", "--out", following],
-                       check=True, stdout=subprocess.DEVNULL)
+def make_packages(folder: Path) -> None:
+    """Of what the release preset has compiled: the packages, and the next release of them, whose default node.conf has
+    changed."""
+    for variable, release in (("VIPAIR_RPMS", "1"), ("VIPAIR_RPMS_NEXT", "2")):
+        if variable in os.environ:
+            continue
+        source, out = folder / f"source-{release}", folder / f"rpms-{release}"
+        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("build", ".git", "__pycache__"))
+        if release != "1":
+            with open(source / "conf/node.conf", "a") as conf:
+                conf.write("# the next release\n")
+        build = folder / "built"
+        shutil.rmtree(build, ignore_errors=True)
+        (build / "bin").mkdir(parents=True)
+        configured = ["cmake", "-S", source, "-B", build, "-G", "Ninja", "-DVIPAIR_TESTS=OFF"]
+        for command in (configured, [source / "packaging/rpm/build.sh", "--from", build, "--release", release, "--out", out]):
+            if command is not configured:
+                for program in ("vipair-vrrpd", "vipair-proxyd", "vipairctl"):
+                    shutil.copy(lab.program(program), build / "bin")
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if done.returncode != 0:
+                raise AssertionError(f"{command[0]} failed: {done.stdout[-3000:]}")
+        os.environ[variable] = str(out)
 
 
 def remove_groups(name: str) -> None:
@@ -100,7 +104,7 @@ def main() -> int:
             raise CannotRun(f"not installed: {', '.join(missing)}")
         tree = tree or Path(folder) / "tree"
         make_tree(tree)
-        make_packages()
+        make_packages(Path(folder))
         os.environ["VIPAIR_NODE_TREE"] = str(tree)
         return system.main()
     except CannotRun as reason:

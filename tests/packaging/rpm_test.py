@@ -45,11 +45,12 @@ def soname(name: str, *versions: str) -> list:
 
 def base_system(glibc: int, glibcxx: int, cxxabi: int) -> dict:
     """package → provides. The numbers: the last GLIBC_2.x, GLIBCXX_3.4.x and CXXABI_1.3.x of the distribution."""
-    symbols = ["GLIBC_2.2.5", "GLIBC_2.3.4", *(f"GLIBC_2.{minor}" for minor in range(3, glibc + 1))]
+    symbols = ["GLIBC_2.2.5", "GLIBC_2.3.2", "GLIBC_2.3.4", *(f"GLIBC_2.{minor}" for minor in range(3, glibc + 1))]
     return {
         "bash": ["/bin/sh", "/usr/bin/sh", "/usr/bin/bash"],
         "coreutils": ["/usr/bin/env"],
-        "glibc": ["rtld(GNU_HASH)", *soname("libc.so.6", *symbols), *soname("libm.so.6", *symbols)],
+        "glibc": ["rtld(GNU_HASH)", *soname("libc.so.6", *symbols), *soname("libm.so.6", *symbols),
+                  *soname("ld-linux-x86-64.so.2", "GLIBC_2.2.5", "GLIBC_2.3")],
         "libgcc": soname("libgcc_s.so.1", *(f"GCC_{v}" for v in ("3.0", "3.3", "3.3.1", "3.4", "4.0.0", "4.2.0"))),
         "libstdc++": soname("libstdc++.so.6", "GLIBCXX_3.4", "CXXABI_1.3",
                             *(f"GLIBCXX_3.4.{minor}" for minor in range(1, glibcxx + 1)),
@@ -68,14 +69,16 @@ def base_system(glibc: int, glibcxx: int, cxxabi: int) -> dict:
     }
 
 
-DISTRIBUTIONS = {"el9": base_system(34, 29, 13), "el10": base_system(39, 33, 15)}
+DISTRIBUTIONS = {"el9": base_system(34, 29, 13), "el10": base_system(39, 33, 15)}  # what the packages are for
+# where packages of an ordinary build are tried
+DEBIAN = {**base_system(36, 30, 13), "libconfig": soname("libconfig++.so.9"), "libcrypt1": soname("libcrypt.so.1", "XCRYPT_2.0")}
 
 
-def write_base_system(name: str, folder: Path) -> list:
+def write_base_system(name: str, folder: Path, packages: dict = None) -> list:
     """Empty packages that provide it; returns their files."""
     spec = [f"Name: base-of-{name}", "Version: 1", "Release: 1", "Summary: stands in", "License: Apache-2.0",
             "BuildArch: noarch", "AutoReqProv: no", "%description", "Stands in."]
-    for stand_in, provides in DISTRIBUTIONS[name].items():
+    for stand_in, provides in (packages or DISTRIBUTIONS[name]).items():
         spec += [f"%package -n {stand_in}", "Version: 99", "Summary: stands in",
                  *(f"Provides: {capability}" for capability in provides),
                  f"%description -n {stand_in}", "Stands in.", f"%files -n {stand_in}"]
