@@ -7,6 +7,7 @@ namespace vipair::policy {
 HashRing::HashRing(std::span<const Member> members) : members_(members.size()) {
   std::uint64_t total = 0;
   for (const Member& member : members) total += member.weight;
+  if (total == 0) return;
   points_.reserve(members.size() * (kPointsPerMember + 1));
   for (std::size_t i = 0; i < members.size(); ++i) {
     const std::uint64_t seed = hash_of(members[i].name);
