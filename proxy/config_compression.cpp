@@ -11,7 +11,8 @@ namespace vipair::proxy {
 namespace {
 
 constexpr int kGzipLevelMax = 9;
-constexpr int kBrotliLevelMax = 11;
+// Those above are for files that are compressed once: a block would keep a worker from everybody else for too long.
+constexpr int kBrotliLevelMax = 9;
 constexpr std::uint64_t kLengthMax = 1024 * kKibi;
 
 // "text/html", "text/*"

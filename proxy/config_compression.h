@@ -13,7 +13,7 @@ inline constexpr std::size_t kCompressionTypesMax = 100;
 struct Compression {
   bool is_on = false;
   int gzip = 5;    // level, 1-9; 0: not offered
-  int brotli = 4;  // level, 1-11; 0: not offered
+  int brotli = 4;  // level, 1-9; 0: not offered
   http::CompressionRules rules{
       {"text/html", "text/css", "text/plain", "text/xml", "text/javascript", "application/javascript",
        "application/json", "application/xml", "application/manifest+json", "application/wasm", "image/svg+xml"},

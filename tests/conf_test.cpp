@@ -132,6 +132,7 @@ TEST_F(Conf, FullProxyFileShowsTheDefaults) {
   EXPECT_EQ(full->trusted_proxies, smallest->trusted_proxies);
   EXPECT_EQ(full->client_address_field, smallest->client_address_field);
   EXPECT_EQ(full->protection, smallest->protection);
+  EXPECT_EQ(full->compression, smallest->compression);
 }
 
 // Which settings a file names, also as comments.
@@ -184,6 +185,12 @@ TEST_F(Conf, FullProxyFileNamesEverySetting) {
                               "connection_limit",
                               "basic_auth",
                               "error_pages",
+                              "compression",
+                              "enabled",
+                              "gzip",
+                              "brotli",
+                              "length_min",
+                              "types",
                               "response_rate_min",
                               "request",
                               "tunnel_idle",

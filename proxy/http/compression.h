@@ -17,6 +17,7 @@
 namespace vipair::http {
 
 enum class Coding : std::uint8_t { identity, gzip, brotli };
+inline constexpr std::size_t kCodings = static_cast<std::size_t>(Coding::brotli) + 1;
 const char* to_string(Coding coding);  // as in Content-Encoding: "gzip", "br"
 
 struct CodingsOffered {
@@ -24,8 +25,8 @@ struct CodingsOffered {
   bool brotli = false;
 };
 // What a client gets: the acceptable coding with the greatest weight, brotli before gzip where weights are equal,
-// and none when it does not ask for one. `accept_encoding` is the value of all such fields, joined by commas.
-Coding preferred_coding(std::string_view accept_encoding, CodingsOffered offered);
+// and none when it does not ask for one, or asks that nobody transforms what it gets.
+Coding preferred_coding(const RequestHead& head, const char* buffer, CodingsOffered offered);
 
 struct CompressionRules {
   std::vector<std::string> types;   // lower case: "text/html", or "text/*"
@@ -35,5 +36,10 @@ struct CompressionRules {
 
 // Whether a response may be compressed at all, whoever asks; to HEAD as to GET.
 bool is_compressible(const ResponseHead& head, const char* buffer, const CompressionRules& rules);
+
+// A 304 whose client has the response in a coding of ours: it showed the weak tag that we had made of the server's
+// strong one, and has to find it again in this answer (RFC 9110 section 15.4.5).
+bool confirms_a_coded_response(const RequestHead& request, const char* request_buffer, const ResponseHead& response,
+                               const char* response_buffer);
 
 }  // namespace vipair::http

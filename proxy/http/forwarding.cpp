@@ -367,7 +367,8 @@ ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const
 
   std::uint64_t dropped = kResponseRewritten;
   if (!says_chunked) dropped |= bit(FieldName::trailer);
-  if (is_coded) dropped |= bits(FieldName::etag, FieldName::accept_ranges);
+  if (is_coded) dropped |= bit(FieldName::accept_ranges);
+  if (is_coded || changes.weakens_etag) dropped |= bit(FieldName::etag);
   if (changes.varies_by_coding) dropped |= bit(FieldName::vary);
   out.reserve(out.size() + head.size + 256);
   append_status_line(out, head, buffer);
@@ -387,10 +388,8 @@ ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const
   } else if (client.minor_version == 0) {
     out.append("Connection: keep-alive\r\n");
   }
-  if (is_coded) {
-    append_field(out, "Content-Encoding: ", to_string(changes.coding));
-    append_weak_etag(out, fields, buffer);
-  }
+  if (is_coded) append_field(out, "Content-Encoding: ", to_string(changes.coding));
+  if (is_coded || changes.weakens_etag) append_weak_etag(out, fields, buffer);
   if (changes.varies_by_coding) append_vary(out, fields, buffer);
   out.append(changes.appended);
   if (!rules.empty()) rules.append_fields(facts, out);

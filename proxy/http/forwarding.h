@@ -88,6 +88,7 @@ struct ResponseChanges {
   // have got another one. Nothing, or all that it implies: Content-Encoding, a weak ETag, no Content-Length.
   Coding coding = Coding::identity;
   bool varies_by_coding = false;
+  bool weakens_etag = false;  // without a body: of a response whose bytes the client has in another coding
 };
 
 // A final response (status 200 or above).

@@ -3,6 +3,7 @@
 #include <brotli/encode.h>
 #include <zlib.h>
 
+#include <array>
 #include <utility>
 
 #include "common/base/assert.h"
@@ -11,7 +12,8 @@ namespace vipair::proxy {
 
 namespace {
 
-constexpr std::size_t kPieceBytes = 16 * 1024;  // of output at a time
+constexpr std::size_t kPieceBytes = 16 * 1024;     // of output at a time
+constexpr std::size_t kReadyKeptMax = 128 * 1024;  // of an encoder that waits for its next response
 
 class GzipEncoder final : public BodyEncoder {
  public:
@@ -20,7 +22,7 @@ class GzipEncoder final : public BodyEncoder {
     if (is_open_) (void)deflateEnd(&stream_);
   }
 
-  bool encode(std::string_view input, Flush flush, http::Buffer& out) override {
+  bool encode(std::string_view input, Flush flush) override {
     constexpr int kFlush[] = {Z_NO_FLUSH, Z_SYNC_FLUSH, Z_FINISH};
     stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(input.data()));
     stream_.avail_in = static_cast<uInt>(input.size());
@@ -30,7 +32,7 @@ class GzipEncoder final : public BodyEncoder {
       stream_.avail_out = static_cast<uInt>(piece.size());
       const int result = deflate(&stream_, kFlush[static_cast<std::size_t>(flush)]);
       if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) return false;
-      out.append({piece.data(), piece.size() - stream_.avail_out});
+      ready.append({piece.data(), piece.size() - stream_.avail_out});
     } while (stream_.avail_out == 0);
     return true;
   }
@@ -56,9 +58,14 @@ class BrotliEncoder final : public BodyEncoder {
   BrotliEncoder() : BodyEncoder(http::Coding::brotli) {}
   ~BrotliEncoder() override { BrotliEncoderDestroyInstance(state_); }
 
-  bool encode(std::string_view input, Flush flush, http::Buffer& out) override {
+  bool encode(std::string_view input, Flush flush) override {
     constexpr BrotliEncoderOperation kOperation[] = {BROTLI_OPERATION_PROCESS, BROTLI_OPERATION_FLUSH,
                                                      BROTLI_OPERATION_FINISH};
+    // The library says what it has before it goes on: a flush along with input might not be carried out.
+    if (flush != Flush::none && !input.empty()) {
+      if (!encode(input, Flush::none)) return false;
+      input = {};
+    }
     const auto* next = reinterpret_cast<const std::uint8_t*>(input.data());
     std::size_t left = input.size(), room = 0;
     do {
@@ -69,7 +76,7 @@ class BrotliEncoder final : public BodyEncoder {
       while (BrotliEncoderHasMoreOutput(state_)) {
         std::size_t size = 0;
         const auto* bytes = reinterpret_cast<const char*>(BrotliEncoderTakeOutput(state_, &size));
-        out.append({bytes, size});
+        ready.append({bytes, size});
       }
     } while (left > 0);
     return true;
@@ -78,11 +85,13 @@ class BrotliEncoder final : public BodyEncoder {
  private:
   bool start(int level) override {             // the library knows no reset
     constexpr std::uint32_t kWindowBits = 18;  // 256 KiB: what a page gains from, at a bounded price
+    constexpr std::uint32_t kBlockBits = 16;   // 64 KiB: what is compressed in one go, while the others wait
     BrotliEncoderDestroyInstance(state_);
     state_ = BrotliEncoderCreateInstance(nullptr, nullptr, nullptr);
     return state_ != nullptr &&
            BrotliEncoderSetParameter(state_, BROTLI_PARAM_QUALITY, static_cast<std::uint32_t>(level)) &&
-           BrotliEncoderSetParameter(state_, BROTLI_PARAM_LGWIN, kWindowBits);
+           BrotliEncoderSetParameter(state_, BROTLI_PARAM_LGWIN, kWindowBits) &&
+           BrotliEncoderSetParameter(state_, BROTLI_PARAM_LGBLOCK, kBlockBits);
   }
 
   BrotliEncoderState* state_ = nullptr;
@@ -90,29 +99,29 @@ class BrotliEncoder final : public BodyEncoder {
 
 }  // namespace
 
-std::unique_ptr<BodyEncoder> EncoderPool::take(http::Coding coding, int level) {
+EncoderPool::Encoder EncoderPool::take(http::Coding coding, int level) {
   VIPAIR_ASSERT(coding != http::Coding::identity, "identity needs no encoder");
-  if (used_ >= kUsedMax) return nullptr;
-  auto& free = free_[static_cast<std::size_t>(coding)];
+  if (used_ >= kUsedMax) return {};
   std::unique_ptr<BodyEncoder> encoder;
-  if (!free.empty()) {
-    encoder = std::move(free.back());
-    free.pop_back();
-  } else if (coding == http::Coding::gzip) {
+  if (coding == http::Coding::brotli) {
+    encoder = std::make_unique<BrotliEncoder>();
+  } else if (free_.empty()) {
     encoder = std::make_unique<GzipEncoder>();
   } else {
-    encoder = std::make_unique<BrotliEncoder>();
+    encoder = std::move(free_.back());
+    free_.pop_back();
   }
-  if (!encoder->start(level)) return nullptr;
+  if (!encoder->start(level)) return {};
   ++used_;
-  return encoder;
+  return Encoder(encoder.release(), GiveBack{this});
 }
 
 void EncoderPool::give_back(std::unique_ptr<BodyEncoder> encoder) {
   --used_;
-  auto& free = free_[static_cast<std::size_t>(encoder->coding())];
-  // a brotli encoder that is not in use would hold its memory for nothing
-  if (encoder->coding() == http::Coding::gzip && free.size() < kKeptMax) free.push_back(std::move(encoder));
+  if (encoder->coding() != http::Coding::gzip || free_.size() == kKeptMax) return;
+  encoder->ready.clear();
+  if (encoder->ready.capacity() > kReadyKeptMax) encoder->ready.release();
+  free_.push_back(std::move(encoder));
 }
 
 }  // namespace vipair::proxy

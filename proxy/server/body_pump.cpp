@@ -8,7 +8,8 @@ namespace vipair::proxy {
 namespace {
 // What is left of a body, from which on a splice is cheaper than a copy.
 constexpr std::uint64_t kSpliceMin = 64 * 1024;
-constexpr std::size_t kRunsMax = 16;  // runs of payload framed as one chunk
+constexpr std::size_t kRunsMax = 16;            // runs of payload framed as one chunk
+constexpr std::size_t kEncodedMin = 16 * 1024;  // that is worth a write while more is coming
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kLastChunk = "0\r\n";
 }  // namespace
@@ -29,6 +30,9 @@ void BodyPump::start(InputBuffer& buffer, http::BodyFraming framing, bool chunke
   error_number_ = 0;
   has_spliced_ = false;
   pipe_ = Pipe();
+  encoder_ = nullptr;
+  has_encoded_ = holds_back_ = is_leaving_ = false;
+  encoded_bytes_ = 0;
 }
 
 void BodyPump::drop_unsent() {
@@ -36,11 +40,13 @@ void BodyPump::drop_unsent() {
   framed_bytes_ = 0;
   output_.clear();
   pipe_ = Pipe();
+  encoder_ = nullptr;
 }
 
 bool BodyPump::pump(Stream& source, Stream& sink, TimePoint now) {
   if (end_ != End::none) return false;
   has_spliced_ = false;
+  if (encoder_ != nullptr) return pump_encoded(source, sink, now);
   if (!pipe_.empty() || may_splice(source, sink)) return splice(source, sink, now);
   bool moved = false;
   if (framed_bytes_ == 0 && !last_framed_) {
@@ -153,24 +159,88 @@ bool BodyPump::frame() {
     finish(End::too_large);
     return true;
   }
-  if (chunked_out_ && payload > 0) {
-    char* const begin = chunk_size_.data();
-    char* end = std::to_chars(begin, begin + 16, payload, 16).ptr;
-    *end++ = '\r';
-    *end++ = '\n';
-    output_.add({begin, static_cast<std::size_t>(end - begin)});
-  }
+  if (chunked_out_ && payload > 0) add_chunk_line(payload);
   for (std::size_t i = 0; i < count; ++i) output_.add(runs[i]);
   if (chunked_out_ && payload > 0) output_.add(kLineEnd);
-  if (decoder_.is_complete()) {
-    last_framed_ = true;
-    if (chunked_out_) {
-      output_.add(kLastChunk);
-      output_.add(decoder_.trailers());
-      output_.add(kLineEnd);
-    }
-  }
+  if (decoder_.is_complete()) add_end();
   return framed_bytes_ > 0 || last_framed_;
+}
+
+void BodyPump::add_chunk_line(std::size_t payload) {
+  char* const begin = chunk_size_.data();
+  char* end = std::to_chars(begin, begin + 16, payload, 16).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  output_.add({begin, static_cast<std::size_t>(end - begin)});
+}
+
+void BodyPump::add_end() {
+  last_framed_ = true;
+  if (!chunked_out_) return;
+  output_.add(kLastChunk);
+  output_.add(decoder_.trailers());
+  output_.add(kLineEnd);
+}
+
+// ---- encoded bodies --------------------------------------------------------------------------
+
+// An encoder takes much before it says something. Its output leaves, with the head in front of it, when it is worth
+// a write, when the source is silent and at the end: the client never waits for what was said already.
+bool BodyPump::pump_encoded(Stream& source, Stream& sink, TimePoint now) {
+  bool moved = has_encoded_ = false;
+  if (!is_leaving_) {
+    if (buffer_->empty() && !decoder_.is_complete() && source.can_read()) moved = read(source, now);
+    if (end_ == End::none && !encode()) finish(End::encoder_failed);
+    if (end_ != End::none) return true;
+    moved |= has_encoded_;
+    const bool is_silent = !moved;  // asked once more after each piece: what follows at once is compressed with it
+    using Flush = BodyEncoder::Flush;
+    const Flush due = decoder_.is_complete() ? Flush::end : is_silent && holds_back_ ? Flush::sync : Flush::none;
+    if (due != Flush::none) {
+      if (!encoder_->encode({}, due)) {
+        finish(End::encoder_failed);
+        return true;
+      }
+      holds_back_ = false;
+    }
+    if (decoder_.is_complete() || is_silent || encoder_->ready.size() >= kEncodedMin) leave_encoded();
+  }
+  if (is_leaving_ && sink.can_write()) moved |= flush(sink, now);
+  if (end_ == End::none && is_leaving_ && output_.empty()) {
+    encoder_->ready.clear();
+    is_leaving_ = false;
+    if (last_framed_) finish(End::complete);
+  }
+  return moved || end_ != End::none;
+}
+
+// Gives the encoder what the buffer holds. False: it failed.
+bool BodyPump::encode() {
+  while (!buffer_->empty() && !decoder_.is_complete() && encoder_->ready.size() < kEncodedMin) {
+    const http::BodyDecoder::Step step = decoder_.decode(buffer_->view());
+    if (step.error) {
+      framing_error_ = *step.error;
+      finish(End::bad_framing);
+      return true;
+    }
+    if (!step.payload.empty()) {
+      if (!encoder_->encode(step.payload, BodyEncoder::Flush::none)) return false;
+      has_encoded_ = holds_back_ = true;
+    }
+    buffer_->consume(step.consumed);
+    if (step.consumed == 0) break;
+  }
+  return true;
+}
+
+void BodyPump::leave_encoded() {
+  const std::string_view ready = encoder_->ready.view();
+  encoded_bytes_ += ready.size();
+  if (chunked_out_ && !ready.empty()) add_chunk_line(ready.size());
+  output_.add(ready);
+  if (chunked_out_ && !ready.empty()) output_.add(kLineEnd);
+  if (decoder_.is_complete()) add_end();
+  is_leaving_ = !output_.empty();
 }
 
 bool BodyPump::flush(Stream& sink, TimePoint now) {

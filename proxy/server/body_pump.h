@@ -5,14 +5,18 @@
 //
 // Long bodies that need no framing go through a pipe when both streams can splice: nothing is copied to us.
 //
+// A body that leaves in another content coding goes through an encoder, whose output is what is framed then.
+//
 // Chunked bodies are always framed anew (RFC 9112 section 7.1): chunk extensions go, trailers stay, and what leaves
 // can have no other reading than ours.
 
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "proxy/http/body.h"
+#include "proxy/server/body_encoder.h"
 #include "proxy/server/buffer_pool.h"
 #include "proxy/server/output.h"
 
@@ -28,6 +32,7 @@ class BodyPump {
     source_closed,  // it closed before the body ended
     source_failed,  // error_number()
     sink_failed,    // error_number()
+    encoder_failed,
   };
 
   // `output` may hold the head already, which then leaves together with the first of the body.
@@ -36,6 +41,8 @@ class BodyPump {
   // `buffer` holds what the source sent after its head; what follows the body stays in it.
   void start(InputBuffer& buffer, http::BodyFraming framing, bool chunked_out, std::uint64_t payload_max,
              TimePoint now);
+  // After start(): the payload leaves encoded.
+  void encode_with(EncoderPool::Encoder encoder) { encoder_ = std::move(encoder); }
   // Forgets what the sink did not take: what is left in the buffer then is what followed the body, never a part of
   // it.
   void drop_unsent();
@@ -46,10 +53,14 @@ class BodyPump {
   http::BodyError framing_error() const { return framing_error_; }
   int error_number() const { return error_number_; }
   std::uint64_t payload_bytes() const { return decoder_.payload_bytes(); }
+  std::uint64_t payload_bytes_out() const { return is_encoded() ? encoded_bytes_ : payload_bytes(); }
+  bool is_encoded() const { return encoder_ != nullptr; }
   std::uint64_t sent_bytes() const { return sent_bytes_; }  // to the sink, head and framing included
   bool waits_for_sink() const { return !output_.empty() || !pipe_.empty(); }
   // The last pump() moved much and did not look whether there is more: others first, then again.
   bool has_spliced() const { return has_spliced_; }
+  // The last pump() was work for the processor: the same.
+  bool has_encoded() const { return has_encoded_; }
   bool source_is_complete() const { return decoder_.is_complete(); }
   TimePoint last_read() const { return last_read_; }
   TimePoint last_write() const { return last_write_; }
@@ -59,6 +70,11 @@ class BodyPump {
   bool read(Stream& source, TimePoint now);
   bool read_ended(const IoResult& result);
   bool frame();
+  void add_chunk_line(std::size_t payload);
+  void add_end();
+  bool pump_encoded(Stream& source, Stream& sink, TimePoint now);
+  bool encode();
+  void leave_encoded();
   bool may_splice(const Stream& source, const Stream& sink) const;
   bool splice(Stream& source, Stream& sink, TimePoint now);
   void finish(End end) { end_ = end; }
@@ -73,6 +89,11 @@ class BodyPump {
   bool read_was_full_ = false;
   bool has_spliced_ = false;
   Pipe pipe_;                     // while bytes are in it
+  EncoderPool::Encoder encoder_;  // nullptr: the payload leaves as it came
+  bool has_encoded_ = false;
+  bool holds_back_ = false;  // the encoder has been given what it has not told yet
+  bool is_leaving_ = false;  // the output refers to what is encoded
+  std::uint64_t encoded_bytes_ = 0;
   std::size_t framed_bytes_ = 0;  // of the buffer, referred to by the output
   std::uint64_t payload_max_ = 0;
   std::uint64_t expected_ = 0;  // content-length bodies

@@ -12,6 +12,7 @@
 #include "proxy/server/answer.h"
 #include "proxy/server/preference.h"
 #include "proxy/server/record.h"
+#include "proxy/server/response_coding.h"
 
 namespace vipair::proxy {
 
@@ -99,7 +100,7 @@ Task ClientSession::run() {
       }
       while (request_->state == State::exchanging) {
         if (step()) {
-          const bool others_first = ++steps % kStepsPerTurnMax == 0 || request_->exchange.has_spliced();
+          const bool others_first = ++steps % kStepsPerTurnMax == 0 || request_->exchange.gives_way();
           if (others_first) co_await waiter_.yield();
           continue;
         }
@@ -379,16 +380,19 @@ void ClientSession::on_response_head() {
   const bool may_persist = request.client_persists && !worker_.announces_close && exchange.request_was_received();
   const http::ClientConnection connection{exchange.request.minor_version, exchange.request.method, may_persist,
                                           worker_.date()};
+  http::ResponseChanges changes = response_changes();
+  EncoderPool::Encoder encoder;
+  if (request.site->compression != nullptr) encoder = choose_coding(worker_, request, changes);
   const http::ResponseFraming framing =
       http::response_for_client(exchange.client_head, exchange.response, exchange.upstream_in.data(), connection,
-                                facts(), request.route->response_headers, response_changes());
+                                facts(), request.route->response_headers, changes);
   request.client_persists = framing.persists;
   request.connection_persists = http::connection_persists(exchange.response, exchange.request.method);
   request.status = exchange.response.status;
   request.upstream_time = now() - request.sent;
   request.dispatch.answered(request.status);
   exchange.send_response(http::body_framing(exchange.response, exchange.request.method),
-                         framing.body.framing == http::Framing::chunked, now());
+                         framing.body.framing == http::Framing::chunked, std::move(encoder), now());
 }
 
 http::ResponseChanges ClientSession::response_changes() const {
@@ -432,7 +436,8 @@ void ClientSession::on_failure(const policy::ProxyError& error) {
   const auto status = policy::status_for(error, exchange.response_has_begun());
   if (status) return answer({*status});
   // Whatever the client has of a response must not look complete.
-  if (exchange.response_has_begun()) request.must_abort = error.side != Side::proxy;
+  const bool is_our_end = error.side == Side::proxy && exchange.is_tunnel();  // nothing is missing
+  if (exchange.response_has_begun()) request.must_abort = !is_our_end;
   abandon();
 }
 

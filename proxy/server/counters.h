@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "proxy/http/compression.h"
 #include "proxy/http/h2_flood.h"
 #include "proxy/http/h2_frame.h"
 #include "proxy/http/h2_head.h"
@@ -81,6 +82,12 @@ struct ProxyHeaderCounters {
   std::array<Counter, policy::kProxyHeaderErrors> refused;
 };
 
+struct CompressionCounters {
+  std::array<Counter, http::kCodings> responses;  // by coding
+  Counter unavailable;                            // left as they were: EncoderPool::kUsedMax, or no memory
+  Counter bytes_in, bytes_out;                    // of those that are complete or broke off
+};
+
 struct H2Counters {
   Counter connections;  // now, to clients and to upstreams
   Counter streams;      // requests that clients began
@@ -107,6 +114,7 @@ struct alignas(64) WorkerCounters {
   Counter retries;
   Counter bytes_from_clients, bytes_to_clients;  // payload
   Counter log_lines_lost;
+  CompressionCounters compression;
   H2Counters h2;
 };
 

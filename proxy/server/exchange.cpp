@@ -103,11 +103,12 @@ void Exchange::send_interim_response(TimePoint now) {
   awaits_continue_ = false;
 }
 
-void Exchange::send_response(http::BodyFraming framing, bool chunked, TimePoint now) {
+void Exchange::send_response(http::BodyFraming framing, bool chunked, EncoderPool::Encoder encoder, TimePoint now) {
   upstream_in.consume(response.size);
   to_client.add(client_head.view());
   phase_ = ResponsePhase::body;
   response_body.start(upstream_in, framing, chunked, kUnlimited, now);
+  if (encoder != nullptr) response_body.encode_with(std::move(encoder));
 }
 
 void Exchange::send_switch(Duration tunnel_idle, TimePoint now) {
@@ -174,6 +175,8 @@ bool Exchange::pump_request(Stream& client, Stream& upstream, TimePoint now) {
       request_ended_ = true;
       send_error_ = request_body.error_number();
       break;
+    case BodyPump::End::encoder_failed:
+      break;  // requests have none
   }
   return moved;
 }
@@ -212,6 +215,9 @@ bool Exchange::pump_response(Stream& client, Stream& upstream, TimePoint now, St
     case BodyPump::End::bad_framing:
     case BodyPump::End::too_large:
       fail(Side::upstream, Stage::response_body, Cause::bad_message);
+      break;
+    case BodyPump::End::encoder_failed:
+      fail(Side::proxy, Stage::response_body, Cause::exhausted);
       break;
   }
   return moved;

@@ -57,7 +57,7 @@ class Exchange {
   // After step() said interim_response or response_head, once client_head is filled. The response's slices are void
   // afterwards.
   void send_interim_response(TimePoint now);
-  void send_response(http::BodyFraming framing, bool chunked, TimePoint now);
+  void send_response(http::BodyFraming framing, bool chunked, EncoderPool::Encoder encoder, TimePoint now);
   // After switching_protocols: from here on the bytes of both sides are passed on as they come.
   void send_switch(Duration tunnel_idle, TimePoint now);
 
@@ -90,10 +90,12 @@ class Exchange {
     return payload_before_tunnel_ + (sending_has_begun_ ? request_body.payload_bytes() : 0);
   }
   std::uint64_t response_payload() const {
-    return phase_ == ResponsePhase::head ? 0 : response_body.payload_bytes();
+    return phase_ == ResponsePhase::head ? 0 : response_body.payload_bytes_out();
   }
-  // A body goes by in large pieces: let others run before the next.
-  bool has_spliced() const { return request_body.has_spliced() || response_body.has_spliced(); }
+  // A body goes by in large pieces, or costs much time: let others run before the next.
+  bool gives_way() const {
+    return request_body.has_spliced() || response_body.has_spliced() || response_body.has_encoded();
+  }
   bool is_tunnel() const { return phase_ == ResponsePhase::tunnel; }
   void end_tunnel_at(TimePoint time) { tunnel_.end_at(time); }
   // For an answer of our own: passes over the request's body. False: its end is not here.

@@ -54,6 +54,10 @@ void record(WorkerContext& worker, const ClientInfo& info, const Request& reques
   counters.requests.add();
   counters.bytes_from_clients.add(served.request_bytes);
   counters.bytes_to_clients.add(served.response_bytes);
+  if (const BodyPump& body = exchange.response_body; body.is_encoded()) {
+    counters.compression.bytes_in.add(body.payload_bytes());
+    counters.compression.bytes_out.add(body.payload_bytes_out());
+  }
   counters.responses[static_cast<std::size_t>(served.status / 100)].add();
   if (request.site != nullptr) request.site->traffic->add(worker.index, served);
   if (request.upstream_time > Duration::zero()) {  // it has answered; this is its time, not the client's

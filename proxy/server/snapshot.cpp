@@ -222,6 +222,7 @@ std::shared_ptr<const Snapshot> make_snapshot(Config config, std::size_t workers
     const std::string hsts = site.tls.hsts ? site.tls.hsts->header() : "";
     added.response_headers = compiled(site.response_headers, hsts);
     if (snapshot->files.tls != nullptr) added.client_rules = snapshot->files.tls->client_rules(number);
+    if (site.compression.is_on) added.compression = &site.compression;
     added.traffic = same_or_new(traffic, {site.name, ""}, workers);
     added.guard = Guard::make(site.protection, site.name);
     added.guards = {snapshot->guard.get(), added.guard.get(), nullptr};

@@ -65,8 +65,9 @@ struct Snapshot {
   struct Site {
     const proxy::Site* config = nullptr;
     std::vector<Route> routes;
-    http::HeaderRules response_headers;  // for what no route answers
-    ClientRules client_rules{};          // of its TLS connections
+    http::HeaderRules response_headers;        // for what no route answers
+    ClientRules client_rules{};                // of its TLS connections
+    const Compression* compression = nullptr;  // nullptr: off
     std::shared_ptr<Traffic> traffic;
     std::unique_ptr<const Guard> guard;
     Guards guards{};  // for what no route answers

@@ -129,6 +129,28 @@ void add_traffic(MetricsWriter& out, const Snapshot& snapshot) {
                 "From the request's being sent to a server to the head of its response.", upstreams);
 }
 
+void write_compression(const ServerView& view, MetricsWriter& out) {
+  out.family("vipair_proxy_compressed_responses_total", "counter", "Responses compressed on their way, by coding.");
+  for (const http::Coding coding : {http::Coding::gzip, http::Coding::brotli}) {
+    out.sample({{"coding", http::to_string(coding)}},
+               sum(
+                   view, [coding](auto& c) -> auto& {
+                     return c.compression.responses[static_cast<std::size_t>(coding)];
+                   }));
+  }
+  auto single = [&](std::string_view name, std::string_view help, Counter CompressionCounters::*which) {
+    out.family(name, "counter", help);
+    out.sample({}, sum(
+                       view, [which](auto& c) -> auto& { return c.compression.*which; }));
+  };
+  single("vipair_proxy_compression_input_bytes_total", "Payload of compressed responses before.",
+         &CompressionCounters::bytes_in);
+  single("vipair_proxy_compression_output_bytes_total", "Payload of compressed responses afterwards.",
+         &CompressionCounters::bytes_out);
+  single("vipair_proxy_compression_unavailable_total",
+         "Responses left as they were, since too many were being compressed.", &CompressionCounters::unavailable);
+}
+
 // Every refusal of HTTP/2 by its reason; reasons that never came are left out.
 void write_http2(const ServerView& view, MetricsWriter& out) {
   auto single = [&](std::string_view name, std::string_view type, std::string_view help,
@@ -392,6 +414,7 @@ std::string metrics_text(const ServerView& view) {
     }
   }
 
+  write_compression(view, out);
   write_http2(view, out);
 
   auto per_server = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {

@@ -16,6 +16,7 @@
 #include "proxy/http/h2_fields.h"
 #include "proxy/policy/balancer.h"
 #include "proxy/server/access_log.h"
+#include "proxy/server/body_encoder.h"
 #include "proxy/server/buffer_pool.h"
 #include "proxy/server/client_info.h"
 #include "proxy/server/counters.h"
@@ -44,6 +45,7 @@ struct WorkerContext {
   const std::size_t index;
   const Connector connector;
   BufferPool buffers;
+  EncoderPool encoders;
   RequestPool requests;
   RequestIds request_ids;
   WorkerCounters counters;

@@ -15,7 +15,7 @@ const Mistake kMistakes[] = {
      "nothing would be compressed"},
     {"compression_unknown", "compression = { level = 1; };", nullptr, "compression.level",
      "is not a known setting"},
-    {"compression_of_a_site", "", WITH_SITE("compression = { brotli = 12; };"), "site.compression.brotli",
+    {"compression_of_a_site", "", WITH_SITE("compression = { brotli = 10; };"), "site.compression.brotli",
      "out of range"},
 };
 

@@ -545,6 +545,17 @@ TEST(ResponseForClient, DoesNotSayTwiceThatItVaries) {
   }
 }
 
+TEST(ResponseForClient, ConfirmsACodedResponseByItsWeakTag) {
+  const std::string bytes = "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n";
+  ResponseHead head;
+  ASSERT_EQ(parse_response_head(bytes, {}, head, 0).status, ParseStatus::complete);
+  ResponseChanges changes;
+  changes.weakens_etag = changes.varies_by_coding = true;
+  Buffer out;
+  (void)response_for_client(out, head, bytes.data(), {}, {}, {}, changes);
+  EXPECT_EQ(out.view(), "HTTP/1.1 304 Not Modified\r\nETag: W/\"v1\"\r\nVary: Accept-Encoding\r\n\r\n");
+}
+
 TEST(ResponseForClient, CompressedForHttp10EndsWithTheConnection) {
   const Coded coded = in_coding(Coding::gzip, "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", 0);
   EXPECT_EQ(field(coded.head, "Transfer-Encoding"), "-");
