@@ -185,6 +185,10 @@ void read_rewrite(ConfigGroup& group, Route& route, std::size_t groups) {
       group.error(*prefix, *wrong);
     }
   }
+  if (const auto maps = group.boolean("map_location")) {
+    route.maps_location = *maps;
+    if (!prefix) group.error("map_location", "has nothing to map here, expected `rewrite_prefix` beside it");
+  }
   if (whole) {
     route.rewrite = whole->value;
     if (route.match == PathMatch::prefix) {

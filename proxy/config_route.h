@@ -53,6 +53,7 @@ struct Route {
   std::optional<Respond> respond;
   // What stands for the matched prefix, or with `regex` for the whole path (a template), when it is passed on.
   std::optional<std::string> rewrite;
+  bool maps_location = true;    // with a replaced prefix: Location and the like are mapped back
   HeaderRules request_headers;  // all levels: proxy, site, route
   HeaderRules response_headers;
   Protection protection;                              // of this level

@@ -14,6 +14,7 @@ struct ExchangeFacts {
   std::string_view peer_address{};      // who sent the message, when that is not client_address
   std::string_view scheme{};            // "http" or "https", of the client's connection
   std::string_view host{};              // normal form without port, RequestHead::host.host()
+  std::string_view authority{};         // as sent, with a port if one was named
   std::string_view method{};            // as sent
   std::string_view path{};              // canonical (proxy/http/target.h)
   std::string_view query{};             // with its '?', or empty

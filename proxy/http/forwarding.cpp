@@ -203,6 +203,28 @@ void append_vary(Buffer& out, const FieldTable& fields, const char* buffer) {
   out.append("\r\n");
 }
 
+// The fields that name paths of the server's, in the client's terms.
+constexpr std::uint64_t kMapped = bits(FieldName::location, FieldName::refresh, FieldName::set_cookie);
+void append_mapped_fields(Buffer& out, const FieldTable& fields, const char* buffer, const HeaderRules& rules,
+                          const PathMapping& mapping, const ExchangeFacts& facts) {
+  if ((fields.present & kMapped) == 0) return;
+  for (const Field& field : fields) {
+    const std::string_view name = field.name.in(buffer), value = field.value.in(buffer);
+    if ((kMapped & bit(field.id)) == 0 || is_named_by_connection(fields, field, buffer) || rules.removes(name))
+      continue;
+    out.append(name);
+    out.append(": ");
+    if (field.id == FieldName::location) {
+      append_mapped_location(out, value, mapping, facts);
+    } else if (field.id == FieldName::refresh) {
+      append_mapped_refresh(out, value, mapping, facts);
+    } else {
+      append_mapped_cookie(out, value, mapping);
+    }
+    out.append("\r\n");
+  }
+}
+
 void append_status_line(Buffer& out, const ResponseHead& head, const char* buffer) {
   const char digits[] = {static_cast<char>('0' + head.status / 100), static_cast<char>('0' + head.status / 10 % 10),
                          static_cast<char>('0' + head.status % 10), ' '};
@@ -370,9 +392,11 @@ ResponseFraming response_for_client(Buffer& out, const ResponseHead& head, const
   if (is_coded) dropped |= bit(FieldName::accept_ranges);
   if (is_coded || changes.weakens_etag) dropped |= bit(FieldName::etag);
   if (changes.varies_by_coding) dropped |= bit(FieldName::vary);
+  if (changes.mapping != nullptr) dropped |= kMapped;
   out.reserve(out.size() + head.size + 256);
   append_status_line(out, head, buffer);
   append_passing_fields(out, fields, buffer, dropped, &rules);
+  if (changes.mapping != nullptr) append_mapped_fields(out, fields, buffer, rules, *changes.mapping, facts);
   if (says_length) {
     out.append("Content-Length: ");
     out.append_number(head.content_length);

@@ -36,6 +36,7 @@
 #include "proxy/http/exchange_facts.h"
 #include "proxy/http/header_rules.h"
 #include "proxy/http/message.h"
+#include "proxy/http/path_mapping.h"
 
 namespace vipair::http {
 
@@ -89,6 +90,7 @@ struct ResponseChanges {
   Coding coding = Coding::identity;
   bool varies_by_coding = false;
   bool weakens_etag = false;  // without a body: of a response whose bytes the client has in another coding
+  const PathMapping* mapping = nullptr;  // of Location, Refresh and cookies
 };
 
 // A final response (status 200 or above).

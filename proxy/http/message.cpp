@@ -42,6 +42,7 @@ constexpr auto kKnownNames = std::to_array<KnownName>({
     {"user-agent", FieldName::user_agent},
     {"referer", FieldName::referer},
     {"location", FieldName::location},
+    {"refresh", FieldName::refresh},
     {"authorization", FieldName::authorization},
     {"www-authenticate", FieldName::www_authenticate},
     {"content-encoding", FieldName::content_encoding},
@@ -62,7 +63,7 @@ constexpr std::size_t kSlots = 256;
 constexpr std::size_t slot_of(std::string_view name) {
   auto first = static_cast<unsigned>(static_cast<unsigned char>(name.front()) | 0x20);
   auto last = static_cast<unsigned>(static_cast<unsigned char>(name.back()) | 0x20);
-  return (name.size() + first * 11 + last * 33) % kSlots;
+  return (name.size() + first * 3 + last * 27) % kSlots;
 }
 constexpr std::size_t kLongestName = 19;
 

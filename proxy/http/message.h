@@ -55,6 +55,7 @@ enum class FieldName : std::uint8_t {
   user_agent,
   referer,
   location,
+  refresh,
   authorization,
   www_authenticate,
   content_encoding,

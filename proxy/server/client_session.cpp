@@ -402,6 +402,7 @@ http::ResponseChanges ClientSession::response_changes() const {
   const auto& sticky = dispatch.upstream().shared->sticky;
   if (sticky && dispatch.preference().server != dispatch.server_index())
     changes.appended = sticky->field(dispatch.server_index(), info_.is_tls);
+  if (request_->route->mapping) changes.mapping = &*request_->route->mapping;
   return changes;
 }
 

@@ -59,6 +59,7 @@ http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client) {
   if (request.head_bytes != nullptr) {
     if (request.exchange.request.minor_version == 0) facts.http_version = "1.0";
     facts.host = request.exchange.request.host.host();
+    facts.authority = request.exchange.request.authority.in(request.head_bytes);
     facts.method = request.exchange.request.method_name.in(request.head_bytes);
   }
   facts.path = request.target.path;

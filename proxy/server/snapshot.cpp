@@ -46,6 +46,9 @@ Snapshot::Route compiled(const proxy::Route& route, const std::string& hsts, con
   if (route.rewrite && route.match != PathMatch::prefix) {
     result.rewrite = compiled(*route.rewrite, Template::Captures::allowed);
   }
+  if (route.rewrite && route.match == PathMatch::prefix && route.maps_location && *route.rewrite != route.path) {
+    result.mapping = {route.path, *route.rewrite};
+  }
   result.guard = Guard::make(route.protection, name);
   return result;
 }

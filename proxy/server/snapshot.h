@@ -13,6 +13,7 @@
 #include "proxy/config.h"
 #include "proxy/http/head_parser.h"
 #include "proxy/http/header_rules.h"
+#include "proxy/http/path_mapping.h"
 #include "proxy/policy/address_set.h"
 #include "proxy/policy/balancer.h"
 #include "proxy/policy/hash_ring.h"
@@ -57,7 +58,8 @@ struct Snapshot {
     std::optional<Regex> pattern;                  // with PathMatch::regex
     std::unique_ptr<const Conditions> conditions;  // nullptr: none
     std::optional<http::Template> redirect;
-    std::optional<http::Template> rewrite;  // of the whole path
+    std::optional<http::Template> rewrite;     // of the whole path
+    std::optional<http::PathMapping> mapping;  // of a prefix that is replaced: the way back
     std::unique_ptr<const Guard> guard;
     Guards guards{};  // of all levels
     bool is_plain() const { return !pattern && conditions == nullptr; }

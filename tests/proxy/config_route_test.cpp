@@ -66,6 +66,8 @@ const Mistake kMistakes[] = {
     {"rewrite_of_a_prefix", "", WITH_ROUTE("rewrite = \"/x\";"), "site.routes[0].rewrite", "would be lost"},
     {"rewrite_relative", "", WITH_ROUTES("{ path = \"a\"; match = \"regex\"; upstream = \"u\"; rewrite = \"x\"; }"),
      "site.routes[0].rewrite", "does not start with"},
+    {"map_location_of_nothing", "", WITH_ROUTE("map_location = true;"), "site.routes[0].map_location",
+     "nothing to map here"},
     {"rewrite_of_a_redirect", "",
      WITH_ROUTES("{ path = \"/\"; redirect = { to = \"/x\"; }; rewrite_prefix = \"/\"; }"),
      "site.routes[0].rewrite_prefix", "nothing is passed on"},
@@ -77,6 +79,7 @@ TEST(RouteConfig, ReadsConditionsAndTargets) {
   auto config = parse(kListeners, WITH_ROUTES(R"(
     { path = "^/u/([0-9]+)$"; match = "regex"; upstream = "u"; rewrite = "/users?id=${1}"; },
     { path = "/api"; upstream = "u"; methods = [ "GET", "PUT" ]; rewrite_prefix = "/";
+      map_location = false;
       headers = ( { name = "X-Beta"; }, { name = "X-Old"; present = false; }, { name = "Accept"; regex = "^text/"; } );
       query = ( { name = "v"; equals = "2"; }, { name = "w"; prefix = "x"; } ); },
     { path = "/api"; redirect = { to = "https://api.example:8443${path}${query}"; status = 308; }; },
@@ -94,6 +97,7 @@ TEST(RouteConfig, ReadsConditionsAndTargets) {
   EXPECT_THAT(routes[1].query, ElementsAre(Condition{"v", Condition::Test::equals, "2"},
                                            Condition{"w", Condition::Test::prefix, "x"}));
   EXPECT_EQ(routes[1].rewrite, "/");
+  EXPECT_FALSE(routes[1].maps_location);
   EXPECT_EQ(*routes[2].redirect, (Redirect{"https://api.example:8443${path}${query}", 308}));
   EXPECT_EQ(routes[3].respond->status, 200);
   EXPECT_EQ(routes[4].respond->content_type, "text/html");

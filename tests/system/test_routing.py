@@ -30,6 +30,20 @@ def test_paths_are_rewritten_for_the_origin(test):
     assert 'vipair_proxy_refused_requests_total{reason="no_route"} 1' in metrics, metrics
 
 
+def test_what_the_origin_calls_its_paths_is_mapped_back(test):
+    proxy = routed([{"path": "/files", "rewrite_prefix": "/"},
+                    {"path": "/same", "rewrite_prefix": "/", "map_location": False}])
+    for origin in proxy.lab.origins:  # nginx leads to the folder by a URL of the host that was asked and its own port
+        (origin.folder / "folder").mkdir()
+    with proxy.connect() as client:
+        assert client.get("/files/folder?a=b").field("Location") == "/files/folder/?a=b"
+        location = client.get("/same/folder").field("Location")
+        assert location.startswith("http://") and location.endswith("/folder/"), location
+    curl = proxy.lab.client.run(["curl", "-s", "-L", "-w", "%{url_effective}", "-o", "/dev/null",
+                                 f"http://{proxy.address}/files/folder"])
+    assert curl.stdout == f"http://{proxy.address}/files/folder/", curl.stdout
+
+
 def test_conditions_choose_the_route(test):
     proxy = routed([{"path": "/", "headers": [{"name": "X-Small", "present": True}], "rewrite_prefix": "/1k"},
                     {"path": "/64k", "methods": ["GET"]}])

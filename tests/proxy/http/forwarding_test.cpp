@@ -563,6 +563,25 @@ TEST(ResponseForClient, CompressedForHttp10EndsWithTheConnection) {
   EXPECT_FALSE(coded.framing.persists);
 }
 
+TEST(ResponseForClient, MapsWhatTheServerCallsItsPaths) {
+  const std::string bytes =
+      "HTTP/1.1 302 Found\r\nLocation: /v1/x\r\nSet-Cookie: a=b; Path=/v1\r\nSet-Cookie: c=d\r\nRefresh: 1; "
+      "url=/v1\r\n"
+      "Content-Length: 0\r\n\r\n";
+  ResponseHead head;
+  ASSERT_EQ(parse_response_head(bytes, {}, head, 0).status, ParseStatus::complete);
+  const PathMapping mapping{"/api", "/v1"};
+  ResponseChanges changes;
+  changes.mapping = &mapping;
+  HeaderRules rules;
+  rules.set("Refresh", value("never"));
+  Buffer out;
+  (void)response_for_client(out, head, bytes.data(), {}, {}, rules, changes);
+  EXPECT_EQ(out.view(),
+            "HTTP/1.1 302 Found\r\nLocation: /api/x\r\nSet-Cookie: a=b; Path=/api\r\nSet-Cookie: c=d\r\n"
+            "Content-Length: 0\r\nRefresh: never\r\n\r\n");
+}
+
 TEST(ResponseForClient, CopesWithNoReason) {
   EXPECT_EQ(respond("HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n").head.substr(0, 15), "HTTP/1.1 299 \r\n");
 }

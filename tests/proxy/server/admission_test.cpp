@@ -131,6 +131,25 @@ TEST(Admission, RewritesByPatternAndByPrefix) {
   EXPECT_EQ(outcome(talk, request("/api")), "GET / HTTP/1.1");
 }
 
+TEST(Admission, TheWayBackOfAPrefix) {
+  Route api = route_to("/api"), aware = route_to("/aware"), plain = route_to("/");
+  api.rewrite = aware.rewrite = "/v1";
+  aware.maps_location = false;
+  Conversation talk(config_with({api, aware, plain}));
+  auto location = [&](const std::string& target, const std::string& says) {
+    talk.client_sends(request(target));
+    talk.origin_gets();
+    talk.origin_sends("HTTP/1.1 302 Found\r\nLocation: " + says + "\r\nContent-Length: 0\r\n\r\n");
+    return field(talk.client_gets(), "Location");
+  };
+  EXPECT_EQ(location("/api/x", "/v1/y?z"), "/api/y?z");
+  EXPECT_EQ(location("/api/x", "http://10.0.0.1/v1/y"), "/api/y") << "the server's own address";
+  EXPECT_EQ(location("/api/x", "http://a.example/v1/y"), "http://a.example/api/y") << "the client's host";
+  EXPECT_EQ(location("/api/x", "https://elsewhere.example/v1/y"), "https://elsewhere.example/v1/y");
+  EXPECT_EQ(location("/aware/x", "/v1/y"), "/v1/y");
+  EXPECT_EQ(location("/x", "/v1/y"), "/v1/y");
+}
+
 TEST(Admission, MakesNoDotSegmentsOfCaptures) {
   Route route = route_to("^/(.)x(.)/(.*)$", PathMatch::regex);
   route.rewrite = "/safe/${1}${2}/${3}";
