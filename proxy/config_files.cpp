@@ -7,7 +7,7 @@ namespace vipair::proxy {
 
 namespace {
 
-// Calls visit(BasicAuth&) and visit(ErrorPage&) for each of them that names a file.
+// Calls visit(BasicAuth&), visit(ErrorPage&) and visit(Sticky&) for each of them that names a file.
 template <class AnyConfig, class Visit>
 void for_each_content(AnyConfig& config, Visit visit) {
   auto visit_protection = [&](auto& protection) {
@@ -19,11 +19,15 @@ void for_each_content(AnyConfig& config, Visit visit) {
     visit_protection(site.protection);
     for (auto& page : site.error_pages) visit(page);
     for (auto& route : site.routes) visit_protection(route.protection);
+    for (auto& upstream : site.upstreams) {
+      if (upstream.sticky && upstream.sticky->secret) visit(*upstream.sticky);
+    }
   }
 }
 
 const FileSetting& file_of(const BasicAuth& auth) { return auth.password_file; }
 const FileSetting& file_of(const ErrorPage& page) { return page.file; }
+const FileSetting& file_of(const Sticky& sticky) { return sticky.secret; }
 
 void read_again(BasicAuth& auth, ConfigErrors& errors) {
   if (auto users = read_users(auth.password_file)) {
@@ -38,6 +42,14 @@ void read_again(ErrorPage& page, ConfigErrors& errors) {
     page.content = std::move(content).value();
   } else {
     errors.push_back(std::move(content).error());
+  }
+}
+
+void read_again(Sticky& sticky, ConfigErrors& errors) {
+  if (auto keys = read_sticky_keys(sticky.secret)) {
+    sticky.keys = std::move(keys).value();
+  } else {
+    errors.push_back(std::move(keys).error());
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The files whose content is a part of the configuration: password files and error pages. They may change without
-// the configuration that names them.
+// The files whose content is a part of the configuration: password files, error pages and the secrets of sticky
+// cookies. They may change without the configuration that names them.
 
 #include <string>
 #include <vector>

@@ -1,10 +1,8 @@
 #include "proxy/config_sticky.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <string_view>
-#include <system_error>
+#include <utility>
 
 #include "proxy/config_reader.h"
 #include "proxy/http/chars.h"
@@ -32,36 +30,6 @@ std::optional<StickyKey> key_of(std::string_view digits) {
   return key;
 }
 
-// One key per line; nothing of the file is ever shown.
-void read_keys(ConfigGroup& group, const ConfigText& setting, Sticky& sticky) {
-  constexpr std::string_view kExpected =
-      ": expected one key per line, 64 hexadecimal digits, as vipairctl keygen makes it";
-  const std::string path = group.path_relative_to_file(setting.value);
-  std::error_code ec;
-  std::ifstream file;
-  if (std::filesystem::is_regular_file(path, ec)) file.open(path, std::ios::binary);  // a pipe would stop us
-  std::string text(kSecretFileMax + 1, '\0');
-  if (!file.read(text.data(), static_cast<std::streamsize>(text.size())) && file.gcount() == 0) {
-    group.error(setting, in_quotes(path) + " cannot be read or is empty" + std::string(kExpected));
-    return;
-  }
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  for (std::string_view rest = text; !rest.empty();) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    if (line.empty()) continue;
-    const auto key = key_of(line);
-    if (!key) {
-      group.error(setting, in_quotes(path) + " holds a line that is no key" + std::string(kExpected));
-      return;
-    }
-    sticky.keys.push_back(*key);
-  }
-  if (sticky.keys.empty() || sticky.keys.size() > kStickyKeysMax)
-    group.error(setting, in_quotes(path) + " holds " + std::to_string(sticky.keys.size()) +
-                             " keys, expected 1 to " + std::to_string(kStickyKeysMax));
-}
-
 // av-octets of RFC 6265 section 4.1.1.
 bool is_attribute(std::string_view text) {
   return !text.empty() && text.size() <= 1024 &&
@@ -69,6 +37,30 @@ bool is_attribute(std::string_view text) {
 }
 
 }  // namespace
+
+// One key per line; nothing of the file is ever shown.
+Expected<std::vector<StickyKey>, ConfigError> read_sticky_keys(const FileSetting& file) {
+  auto wrong = [&](const std::string& what) {
+    return Unexpected{
+        file.error(in_quotes(file.path) + " " + what +
+                   ": expected one key per line, 64 hexadecimal digits, as vipairctl keygen makes it")};
+  };
+  const auto text = read_file(file, kSecretFileMax);
+  if (!text || text->empty()) return wrong("cannot be read or is empty");
+  std::vector<StickyKey> keys;
+  for (std::string_view rest = *text; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    if (line.empty()) continue;
+    const auto key = key_of(line);
+    if (!key) return wrong("holds a line that is no key");
+    keys.push_back(*key);
+  }
+  if (keys.empty() || keys.size() > kStickyKeysMax)
+    return Unexpected{file.error(in_quotes(file.path) + " holds " + std::to_string(keys.size()) +
+                                 " keys, expected 1 to " + std::to_string(kStickyKeysMax))};
+  return keys;
+}
 
 std::optional<Sticky> read_sticky(ConfigGroup& upstream) {
   auto group = upstream.group("sticky");
@@ -85,8 +77,12 @@ std::optional<Sticky> read_sticky(ConfigGroup& upstream) {
         "secret_file",
         "is missing: both nodes need the same secret to know each other's cookies, expected a file made by "
         "vipairctl keygen and copied to the other node");
-  } else if (const auto setting = group->text("secret_file")) {
-    read_keys(*group, *setting, sticky);
+  } else if (sticky.secret = read_file_setting(*group, "secret_file"); sticky.secret) {
+    if (auto keys = read_sticky_keys(sticky.secret)) {
+      sticky.keys = std::move(keys).value();
+    } else {
+      group->error("secret_file", keys.error().message);
+    }
   }
   if (const auto path = group->text("path")) {
     sticky.path = path->value;

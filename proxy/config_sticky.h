@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "common/base/expected.h"
 #include "common/base/time.h"
 #include "common/runtime/config_file.h"
+#include "proxy/config_reader.h"
 
 namespace vipair::proxy {
 
@@ -21,8 +23,10 @@ using StickyKey = std::array<std::uint8_t, kStickyKeySize>;
 enum class SameSite : std::uint8_t { lax, strict, none };
 
 struct Sticky {
-  std::string cookie;           // its name; "": made of the first key, the site and the upstream
-  std::vector<StickyKey> keys;  // at least one; the first makes cookies, all are known. The same on both nodes
+  std::string cookie;  // its name; "": made of the first key, the site and the upstream
+  FileSetting secret;
+  std::vector<StickyKey>
+      keys;  // of that file, at least one; the first makes cookies, all are known. The same on both nodes
   std::string path = "/";
   std::string domain;          // "": the host that was asked, and no other
   bool http_only = true;       // scripts do not see it
@@ -32,6 +36,9 @@ struct Sticky {
   Duration drain = std::chrono::minutes(10);  // so long a draining server keeps the clients it has
   friend bool operator==(const Sticky&, const Sticky&) = default;
 };
+
+// One line per mistake, nothing of what the file holds.
+Expected<std::vector<StickyKey>, ConfigError> read_sticky_keys(const FileSetting& file);
 
 // None when there is no such group.
 std::optional<Sticky> read_sticky(ConfigGroup& upstream);

@@ -169,7 +169,7 @@ void append_json_line(const LogEntry& entry, std::string& line) {
   append_iso_time(line, entry.time);
   line += '"';
   line += ",\"client\":";
-  append_json(line, entry.client.to_string());
+  append_json(line, entry.client.port != 0 ? entry.client.to_string() : entry.client.address.to_string());
   line += ",\"method\":";
   append_json(line, entry.method);
   line += ",\"target\":";
@@ -218,7 +218,14 @@ constexpr LogVariable kLogVariables[] = {
     {"time_iso", [](std::string& line, const LogEntry& entry) { append_iso_time(line, entry.time); }},
     {"time_local", [](std::string& line, const LogEntry& entry) { append_local_time(line, entry.time); }},
     {"client_address", [](std::string& line, const LogEntry& entry) { line += entry.client.address.to_string(); }},
-    {"client_port", [](std::string& line, const LogEntry& entry) { append_number(line, entry.client.port); }},
+    {"client_port",
+     [](std::string& line, const LogEntry& entry) {
+       if (entry.client.port == 0) {
+         line += '-';
+       } else {
+         append_number(line, entry.client.port);
+       }
+     }},
     {"method", [](std::string& line, const LogEntry& entry) { append_escaped(line, entry.method); }},
     {"target", [](std::string& line, const LogEntry& entry) { append_escaped(line, entry.target); }},
     {"protocol", [](std::string& line, const LogEntry& entry) { line += to_string(entry.protocol); }},

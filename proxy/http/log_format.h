@@ -26,7 +26,7 @@ struct LogEntry {
   WallTime time{};           // of the end
   Duration duration{};       // since the request's first byte
   Duration upstream_time{};  // from the request's being sent to the response's head; 0: there was none
-  IpEndpoint client;
+  IpEndpoint client;         // port 0: not known, a proxy before us has told the address alone
   LogProtocol protocol = LogProtocol::http_1_1;
   std::uint16_t status = 0;          // 499: the client went away; of a tcp connection: what HTTP would say
   std::uint8_t attempts = 0;         // servers tried

@@ -240,7 +240,10 @@ bool admit_connection(WorkerContext& worker, ClientInfo& client) {
   LimitTables& tables = *snapshot.limit_tables;
   policy::ConcurrencyTable::Hold hold;
   const std::uint64_t key = policy::limit_key(tables.seed, 0, peer);
-  if (!tables.running.enter(key, static_cast<std::uint32_t>(max), hold)) return false;
+  if (!tables.running.enter(key, static_cast<std::uint32_t>(max), hold)) {
+    worker.counters.accept.too_many_of_address.add();
+    return false;
+  }
   client.counted = std::make_shared<policy::ConcurrencyTable::Hold>(std::move(hold));
   return true;
 }

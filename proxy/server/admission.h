@@ -20,8 +20,9 @@ std::optional<OwnAnswer> admit(WorkerContext& worker, const ClientInfo& client, 
 // The password was checked, or that took too long.
 std::optional<OwnAnswer> admit_checked(WorkerContext& worker, const ClientInfo& client, Request& request);
 
-// A new connection, before anything is read from it: false when its address has as many as it may have. Else it is
-// counted for as long as a copy of `client` lives.
+// A new connection, before anything is read from it, and once more when a PROXY header has told whose it is: false,
+// and counted as refused, when its address has as many as it may have. Else it counts for as long as a copy of
+// `client` lives.
 bool admit_connection(WorkerContext& worker, ClientInfo& client);
 
 }  // namespace vipair::proxy

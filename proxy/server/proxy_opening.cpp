@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "proxy/server/admission.h"
+
 namespace vipair::proxy {
 
 ProxyOpening::ProxyOpening(WorkerContext& worker, std::unique_ptr<Stream> client, ClientInfo info)
@@ -75,7 +77,10 @@ bool ProxyOpening::read_header() {
   is_over_ = true;
   if (taken.status != IoResult::Status::ok || taken.bytes != header.size) return true;
   counters.accepted.add();
-  if (header.addresses) info_.came_through_proxy(header.addresses->source, header.addresses->destination);
+  if (header.addresses) {
+    info_.came_through_proxy(header.addresses->source, header.addresses->destination);
+    if (!admit_connection(worker_, info_)) return true;
+  }
   client_->set_waiter(nullptr);
   worker_.begin_session(std::move(client_), info_);
   return true;

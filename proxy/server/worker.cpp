@@ -95,10 +95,7 @@ void Worker::begin(std::unique_ptr<AnySession> session) {
 
 void Worker::accept(UniqueFd fd, ClientInfo client) {
   try {
-    if (!admit_connection(context_, client)) {
-      context_.counters.accept.too_many_of_address.add();
-      return;
-    }
+    if (!admit_connection(context_, client)) return;
     std::unique_ptr<TcpStream> stream = TcpStream::accepted(reactor_, std::move(fd));
     if (stream == nullptr) {
       context_.counters.accept.failed.add();

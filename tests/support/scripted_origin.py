@@ -10,12 +10,13 @@ import threading
 
 class ScriptedOrigin:
     """Listens on a host of the laboratory. Each request is answered by scripts[path](connection), which says whether
-    the connection goes on; a path without one gets 200 "ok". `requests` are (number of the connection, path);
-    `open` counts connections."""
+    the connection goes on; a path without one gets 200 "ok". `requests` are (number of the connection, path), `heads`
+    what they came as; `open` counts connections."""
 
     def __init__(self, host, address: str, port: int):
         self.scripts: dict = {}
         self.requests: list = []
+        self.heads: list = []
         self.open = 0
         self._lock = threading.Lock()
         self._listener = host.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -38,6 +39,7 @@ class ScriptedOrigin:
             while True:
                 head = _read_head(connection)
                 path = head.split(b" ", 2)[1].decode()
+                self.heads.append(head)
                 self.requests.append((number, path))
                 if not self.scripts.get(path, _ok)(connection):
                     return

@@ -267,3 +267,19 @@ def test_a_dead_servers_clients_move_and_forgeries_are_counted(test):
     for forged in ("app=", "app=" + "0" * 32, "app=10.0.0.1:80"):
         assert cookie_of(lab.get("/1k", f"Cookie: {forged}")).startswith("app="), forged
     assert lab.metric("vipair_proxy_upstream_unknown_cookies_total") == 3
+
+
+def test_a_new_sticky_secret_is_noticed_and_the_old_one_still_known(test):
+    lab = Balanced(sticky={"secret_file": "../sticky.key", "cookie": "app"})
+    first = lab.get()
+    cookie, mine = cookie_of(first), first.field("X-Origin")
+    (lab.node.folder / "sticky.key").write_text("no key\n")
+    wait_for("the refusal", lambda: "changed and refused" in lab.node.proxy.log(), show=lab.node.proxy.log)
+    assert lab.get("/1k", f"Cookie: {cookie}").field("X-Origin") == mine
+    (lab.node.folder / "sticky.key").write_text("6" * 64 + "\n" + SECRET + "\n")
+    wait_for("the new secret", lambda: "taken over" in lab.node.proxy.log(), show=lab.node.proxy.log)
+    again = lab.get("/1k", f"Cookie: {cookie}")
+    assert again.field("X-Origin") == mine and not again.field("Set-Cookie"), again
+    made = {cookie_of(lab.get()) for _ in range(12)}
+    assert made and cookie not in made, "new cookies are of the new secret"
+    assert "5555" not in lab.node.proxy.log() and "6666" not in lab.node.proxy.log()

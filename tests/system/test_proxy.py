@@ -12,6 +12,7 @@ from pathlib import Path
 
 from conversation import Closed, Conversation
 from lab import Lab, body_of, can_connect, libconfig_file, wait_for
+from scripted_origin import ScriptedOrigin
 from testing import alone, time_limit
 
 
@@ -308,6 +309,37 @@ def test_the_json_access_log_has_a_line_per_request_and_cannot_be_forged(test):
     assert [line["status"] for line in lines] == [200, 200, 404], lines
     text = json.dumps(lines[0])
     assert "192.0.2.50" in text and "/1k" in text and "quoted" in text and "198.51.100.2" in text, lines[0]
+
+
+def test_a_request_can_be_followed(test):
+    """Its identifier is the same for the client, the origin and the log; the context of a trace passes unchanged."""
+    def site(node) -> dict:
+        site = node.site_settings()
+        site["site"]["upstreams"][0]["servers"] = ["127.0.0.1:9003"]
+        site["site"]["response_headers"] = {"set": [["X-Id", "${request_id}"]]}
+        return site
+
+    proxy = Proxy(site=site, listeners=[{"address": "0.0.0.0:80", "http2": True}], trusted_proxies=["192.0.2.50"])
+    origin = ScriptedOrigin(proxy.node, "127.0.0.1", 9003)
+    context = ["traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate: a=1,b=2"]
+    for version in ("--http1.1", "--http2-prior-knowledge"):
+        head = proxy.lab.client.run(["curl", "-s", "-D", "-", "-o", "/dev/null", version, "-H", context[0], "-H", context[1],
+                                     f"http://{proxy.address}/"]).stdout
+        seen = origin.heads[-1].decode().split("\r\n")
+        assert set(context) <= set(seen), seen
+        identifier = re.search(r"(?i)^x-id: (\w+)", head, re.M)[1]
+        assert f"x-request-id: {identifier}" in [line.lower() for line in seen], seen
+        wait_for("the log", lambda: f'"request_id":"{identifier}"' in proxy.access_log(), show=proxy.access_log)
+    proxy.get("/", "X-Request-ID: of-the-proxy-before-us", "X-Forwarded-For: 203.0.113.9")
+    assert b"X-Request-ID: of-the-proxy-before-us" in origin.heads[-1], origin.heads[-1]
+    wait_for("the log", lambda: '"request_id":"of-the-proxy-before-us"' in proxy.access_log(), show=proxy.access_log)
+    assert '"client":"203.0.113.9",' in proxy.access_log(), proxy.access_log()
+    settings = {**proxy.settings, "access_log": {"path": str(proxy.node.folder / "access.log"), "format": "custom",
+                                                 "template": "id=${request_id} client=${client_address}:${client_port}"}}
+    proxy.node.proxy_conf.write_text(libconfig_file(settings))
+    assert proxy.node.reload(proxy.node.proxy_socket)[0] == 200
+    proxy.get("/", "X-Request-ID: another", "X-Forwarded-For: 203.0.113.9")
+    wait_for("the log", lambda: "id=another client=203.0.113.9:-\n" in proxy.access_log(), show=proxy.access_log)
 
 
 def test_the_combined_access_log_and_its_rotation(test):

@@ -155,6 +155,14 @@ TEST(RequestForUpstream, DropsTheFieldsOfTheConnection) {
   EXPECT_EQ(passing("Connection: upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"), "HTTP2-Settings: x\r\n");
 }
 
+// W3C Trace Context: whoever takes no part in a trace passes both fields on as they are.
+TEST(RequestForUpstream, PassesTheContextOfATraceOn) {
+  const std::string context =
+      "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+      "tracestate: rojo=00f067aa0ba902b7,congo=t61rcWkgMzE\r\ntracestate: vendor=1\r\nbaggage: a=b\r\n";
+  EXPECT_EQ(passing(context), context);
+}
+
 TEST(RequestForUpstream, LetsNobodyNameProtectedFieldsAway) {
   auto head =
       forwarded(request("Connection: X-Forwarded-For, X-Forwarded-Port, Forwarded, Via, X-Real-IP, Host, "

@@ -70,6 +70,15 @@ TEST(LogFormat, WritesWhatATemplateSays) {
       "app 10.0.0.1:80 1.000000 1 HTTP/1.1 -\n");
 }
 
+TEST(LogFormat, MakesUpNoPort) {
+  LogEntry entry = log_entry();
+  entry.client = IpEndpoint{*IpAddress::parse("2001:db8::7"), 0};
+  std::string json;
+  LogFormat::json().append(entry, json);
+  EXPECT_THAT(json, HasSubstr("\"client\":\"2001:db8::7\","));
+  EXPECT_EQ(in_template("${client_address} ${client_port}", entry), "2001:db8::7 -\n");
+}
+
 TEST(LogFormat, EscapesInTemplatesToo) {
   LogEntry evil = log_entry();
   evil.user_agent = "a\"\n";

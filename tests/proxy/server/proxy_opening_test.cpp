@@ -72,6 +72,36 @@ TEST(ProxyOpening, ReadsAHeaderInPieces) {
   }
 }
 
+TEST(ProxyOpening, CountsConnectionsOfTheClientAndNotOfTheProxy) {
+  Config config = proxied_config();
+  config.limits.connections_per_address = 2;
+  Talk talk(config);
+  auto begin = [&](const std::string& client) {
+    auto wire = talk.connect_to(kListener, kTrusted);
+    wire->send("PROXY TCP4 " + client + " 198.51.100.1 50123 443\r\n");
+    talk.run();
+    return wire;
+  };
+  auto first = begin("203.0.113.9"), second = begin("203.0.113.9"), third = begin("203.0.113.9");
+  EXPECT_FALSE(first->is_closed());
+  EXPECT_FALSE(second->is_closed());
+  EXPECT_TRUE(third->is_closed()) << "it has as many as it may have";
+  EXPECT_EQ(talk.worker().counters.accept.too_many_of_address.get(), 1u);
+  EXPECT_FALSE(begin("203.0.113.10")->is_closed());
+  first->half_close();
+  talk.run();
+  EXPECT_FALSE(begin("203.0.113.9")->is_closed());
+}
+
+TEST(ProxyOpening, JudgesRequestsByTheClientsAddress) {
+  Config config = proxied_config();
+  config.protection.deny = {*IpPrefix::parse("203.0.113.0/24")};
+  Talk talk(config);
+  talk.sends(kLine + kGet);
+  EXPECT_THAT(talk.peer->take(), StartsWith("HTTP/1.1 403 "));
+  EXPECT_EQ(talk.connections(), 0u);
+}
+
 TEST(ProxyOpening, KeepsTheAddressOfAProxyThatSpeaksForItself) {
   for (const std::string& header :
        {std::string("PROXY UNKNOWN\r\n"), std::string("\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00", 16)}) {
