@@ -5,14 +5,11 @@
 #include <exception>
 #include <utility>
 
-#include "proxy/http/body.h"
-#include "proxy/http/forwarding.h"
-#include "proxy/http/persistence.h"
 #include "proxy/server/admission.h"
 #include "proxy/server/answer.h"
+#include "proxy/server/heads.h"
 #include "proxy/server/preference.h"
 #include "proxy/server/record.h"
-#include "proxy/server/response_coding.h"
 
 namespace vipair::proxy {
 
@@ -181,21 +178,14 @@ bool ClientSession::read_head() {
     in.reserve(in.size() < in.capacity() ? in.capacity() : std::min(in.capacity() * 4, limit));
   }
   const IoResult result = client_->try_read(in.room());
-  switch (result.status) {
-    case IoResult::Status::would_block:
-      return false;
-    case IoResult::Status::ok:
-      in.produced(result.bytes);
-      parse_head();
-      return true;
-    case IoResult::Status::eof:
-      abandon();
-      return true;
-    case IoResult::Status::error:
-      abandon();
-      return true;
+  if (result.status == IoResult::Status::would_block) return false;
+  if (result.status == IoResult::Status::ok) {
+    in.produced(result.bytes);
+    parse_head();
+  } else {
+    abandon();
   }
-  return false;
+  return true;
 }
 
 void ClientSession::parse_head() {
@@ -265,7 +255,8 @@ bool ClientSession::check_connect() {
 void ClientSession::on_dispatch(Dispatch::Result result) {
   switch (result) {
     case Dispatch::Result::connected:
-      return begin_sending();
+      request_->state = State::exchanging;
+      return send_request(worker_, info_, *request_);
     case Dispatch::Result::failed:
       return on_failure(request_->dispatch.error());
     case Dispatch::Result::waiting:
@@ -273,27 +264,6 @@ void ClientSession::on_dispatch(Dispatch::Result result) {
       request_->state = State::connecting;
       return;
   }
-}
-
-void ClientSession::begin_sending() {
-  Request& request = *request_;
-  Exchange& exchange = request.exchange;
-  if (exchange.request.fields.has(http::FieldName::upgrade)) {
-    exchange.upgrade =
-        http::requested_upgrade(exchange.request, request.head_bytes, request.route->config->upgrades);
-  }
-  exchange.upstream_head.clear();
-  const proxy::Upstream& upstream = *request.dispatch.upstream().config;
-  policy::append_proxy_header(exchange.upstream_head, upstream.send_proxy_protocol, {info_.address, info_.local});
-  http::RequestChanges changes;
-  if (const auto& sticky = request.dispatch.upstream().shared->sticky) changes.own_cookie = sticky->name();
-  http::request_for_upstream(exchange.upstream_head, exchange.request, request.head_bytes, facts(),
-                             request.route->request_headers, changes);
-  exchange.begin_sending(config().timeouts, upstream.response_head_timeout, config().limits,
-                         request.local->snapshot->response_limits, now());
-  request.dispatch.server()->slot().requests.add();
-  request.sent = now();
-  request.state = State::exchanging;
 }
 
 bool ClientSession::step() {
@@ -304,13 +274,13 @@ bool ClientSession::step() {
     case Exchange::Step::moved:
       return true;
     case Exchange::Step::interim_response:
-      on_interim_response();
+      send_interim_response(worker_, info_, request);
       return true;
     case Exchange::Step::response_head:
-      on_response_head();
+      send_response(worker_, info_, request);
       return true;
     case Exchange::Step::switching_protocols:
-      on_switch();
+      send_switch(worker_, info_, request);
       return true;
     case Exchange::Step::complete:
       on_complete();
@@ -336,33 +306,6 @@ void ClientSession::on_exchange_deadline() {
   exchange.fail(side, side == Side::client ? Stage::request_body : Stage::response_body, Cause::timed_out);
 }
 
-void ClientSession::on_interim_response() {
-  Exchange& exchange = request_->exchange;
-  exchange.client_head.clear();
-  const http::ClientConnection connection{exchange.request.minor_version, exchange.request.method, true,
-                                          worker_.date()};
-  // Nothing is written for a client that does not know of 1xx.
-  (void)http::interim_for_client(exchange.client_head, exchange.response, exchange.upstream_in.data(), connection,
-                                 facts());
-  exchange.send_interim_response(now());
-}
-
-// 101: the rest of both connections is a tunnel, and neither serves another request.
-void ClientSession::on_switch() {
-  Request& request = *request_;
-  Exchange& exchange = request.exchange;
-  exchange.client_head.clear();
-  http::switch_for_client(exchange.client_head, exchange.response, exchange.upstream_in.data(), facts(),
-                          request.route->response_headers, response_changes());
-  request.client_persists = request.connection_persists = false;
-  request.upstream_time = now() - request.sent;
-  request.status = exchange.response.status;
-  request.dispatch.answered(request.status);
-  request.tunnel = CounterHold(worker_.counters.tunnels.running);
-  worker_.counters.tunnels.upgrades.add();
-  exchange.send_switch(config().timeouts.tunnel_idle, now());
-}
-
 TimePoint ClientSession::exchange_deadline() {
   Exchange& exchange = request_->exchange;
   if (worker_.is_draining && exchange.is_tunnel()) {
@@ -370,40 +313,6 @@ TimePoint ClientSession::exchange_deadline() {
   }
   const TimePoint deadline = exchange.deadline(now());
   return exchange.is_tunnel() ? deadline : std::min(deadline, request_end());
-}
-
-void ClientSession::on_response_head() {
-  Request& request = *request_;
-  Exchange& exchange = request.exchange;
-  exchange.client_head.clear();
-  // A body that is still on its way would have to be read to its end: the upstream has answered without it.
-  const bool may_persist = request.client_persists && !worker_.announces_close && exchange.request_was_received();
-  const http::ClientConnection connection{exchange.request.minor_version, exchange.request.method, may_persist,
-                                          worker_.date()};
-  http::ResponseChanges changes = response_changes();
-  EncoderPool::Encoder encoder;
-  if (request.site->compression != nullptr) encoder = choose_coding(worker_, request, changes);
-  const http::ResponseFraming framing =
-      http::response_for_client(exchange.client_head, exchange.response, exchange.upstream_in.data(), connection,
-                                facts(), request.route->response_headers, changes);
-  request.client_persists = framing.persists;
-  request.connection_persists = http::connection_persists(exchange.response, exchange.request.method);
-  request.status = exchange.response.status;
-  request.upstream_time = now() - request.sent;
-  request.dispatch.answered(request.status);
-  exchange.send_response(http::body_framing(exchange.response, exchange.request.method),
-                         framing.body.framing == http::Framing::chunked, std::move(encoder), now());
-}
-
-http::ResponseChanges ClientSession::response_changes() const {
-  http::ResponseChanges changes;
-  const Dispatch& dispatch = request_->dispatch;
-  // Whoever does not belong to this server does now.
-  const auto& sticky = dispatch.upstream().shared->sticky;
-  if (sticky && dispatch.preference().server != dispatch.server_index())
-    changes.appended = sticky->field(dispatch.server_index(), info_.is_tls);
-  if (request_->route->mapping) changes.mapping = &*request_->route->mapping;
-  return changes;
 }
 
 void ClientSession::on_complete() {

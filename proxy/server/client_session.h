@@ -5,7 +5,6 @@
 #include <memory>
 #include <string_view>
 
-#include "proxy/http/forwarding.h"
 #include "proxy/server/answer.h"
 #include "proxy/server/client_info.h"
 #include "proxy/server/request.h"
@@ -39,7 +38,6 @@ class ClientSession final : public Session {
   bool is_stream() const { return info_.http_version == 2; }  // its connection is counted as a whole
   TimePoint now() const { return worker_.scheduler.now(); }
   const Config& config() const { return request_->local->snapshot->config; }
-  http::ExchangeFacts facts() const { return facts_of(*request_, info_); }
 
   // between requests
   bool has_input() const;
@@ -58,15 +56,10 @@ class ClientSession final : public Session {
   void connect();
   void on_dispatch(Dispatch::Result result);
   bool check_connect();  // false: nothing to do until something happens
-  void begin_sending();
-  bool step();  // false: nothing to do until something happens
-  void on_response_head();
+  bool step();           // false: nothing to do until something happens
   TimePoint request_end() const;
   TimePoint exchange_deadline();
   void on_exchange_deadline();
-  void on_interim_response();
-  void on_switch();
-  http::ResponseChanges response_changes() const;
   void on_complete();
   void on_failure(const policy::ProxyError& error);
 

@@ -4,7 +4,7 @@
 #include <boost/json/value.hpp>
 
 #include "common/runtime/metrics.h"
-#include "proxy/server/status.h"
+#include "proxy/server/server_view.h"
 
 namespace vipair::proxy {
 

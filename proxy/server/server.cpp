@@ -10,20 +10,26 @@
 #include "common/runtime/daemon.h"
 #include "common/runtime/log.h"
 #include "common/runtime/metrics.h"
-#include "proxy/config_files.h"
+#include "proxy/server/metrics.h"
 #include "proxy/server/server_orders.h"
+#include "proxy/server/snapshot_files.h"
 
 namespace vipair::proxy {
 
 namespace {
-constexpr std::size_t kTicketFileMax = 4096;  // bytes
+// No name has been looked up yet.
+Config without_answers(Config config) {
+  apply_names(config, {});
+  return config;
+}
+}  // namespace
 
-std::size_t worker_count(const Config& config) {
+std::size_t ProxyServer::worker_count(const Config& config) {
   if (config.workers > 0) return static_cast<std::size_t>(config.workers);
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-Config fitted_to_descriptors(Config config, std::size_t workers) {
+Config ProxyServer::fitted_to_descriptors(Config config, std::size_t workers) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return config;
   const std::size_t clients = connection_limit(config, workers, limit.rlim_cur);
@@ -34,13 +40,6 @@ Config fitted_to_descriptors(Config config, std::size_t workers) {
   }
   return config;
 }
-
-// No name has been looked up yet.
-Config without_answers(Config config) {
-  apply_names(config, {});
-  return config;
-}
-}  // namespace
 
 ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFiles files,
                          std::unique_ptr<TicketKeys> tickets, std::string config_path, std::size_t workers,
@@ -53,7 +52,6 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFil
       snapshot_(make_snapshot(without_answers(fitted_to_descriptors(std::move(config), workers)), workers, nullptr,
                               std::move(files))),
       access_log_(workers),
-      watches_(workers),
       watcher_(io, [this](const std::vector<std::string>& paths) { on_files_changed(paths); }),
       stop_timer_(io),
       minute_timer_(io),
@@ -63,6 +61,7 @@ ProxyServer::ProxyServer(boost::asio::io_context& io, Config config, SnapshotFil
             boost::asio::post(io_, [this, is_connected, role] { on_gate_change(is_connected, role); });
           }),
       watch_timer_(gate_io_),
+      watch_(workers),
       health_([this] { boost::asio::post(gate_io_, [this] { gate_.report_now(); }); }),
       resolver_([this](NameAnswers answers) {
         boost::asio::post(io_, [this, answers = std::move(answers)]() mutable { on_names(std::move(answers)); });
@@ -96,7 +95,7 @@ Expected<std::unique_ptr<ProxyServer>, std::string> ProxyServer::start(boost::as
                                                                        std::function<void()> on_stopped) {
   const std::size_t workers = worker_count(config);
   auto tickets = std::make_unique<TicketKeys>(wall_now());
-  auto files = load_files(config, *tickets, nullptr);
+  auto files = load_snapshot_files(config, *tickets, nullptr);
   if (!files) {
     std::string text;
     for (const ConfigError& error : files.error()) text += (text.empty() ? "" : "; ") + error.to_string();
@@ -177,60 +176,11 @@ Expected<std::unique_ptr<ControlServer>, std::string> ProxyServer::open_admin(co
                                    [this](const ControlRequest& request) { return handle(request); });
 }
 
-// ---- files -----------------------------------------------------------------------------------
-
-Expected<SnapshotFiles, ConfigErrors> ProxyServer::load_files(const Config& config, TicketKeys& tickets,
-                                                              const Snapshot* previous) {
-  SnapshotFiles files;
-  ConfigErrors errors;
-  files.stamps = stamps_of(files_of(config));  // before they are read: what changes meanwhile is found later
-  auto tls = TlsContexts::load(config, tickets, wall_now(), previous ? previous->files.tls.get() : nullptr);
-  if (!tls) {
-    errors = std::move(tls).error();
-  } else {
-    files.tls = std::move(tls).value();
-  }
-  auto upstream_tls = load_upstream_tls(config, wall_now());
-  if (!upstream_tls) {
-    errors.insert(errors.end(), upstream_tls.error().begin(), upstream_tls.error().end());
-  } else {
-    files.upstream_tls = std::move(upstream_tls).value();
-  }
-  if (const FileSetting& file = config.tls.ticket_keys; file) {
-    auto text = read_whole_file(file.path, kTicketFileMax);
-    auto secrets = text ? TicketKeys::parse(*text)
-                        : Expected<std::vector<TicketKeys::Secret>, std::string>(Unexpected{text.error()});
-    if (!secrets) {
-      errors.push_back(file.error(file.path + ": " + secrets.error()));
-    } else {
-      files.ticket_secrets = std::move(secrets).value();
-    }
-  }
-  if (!errors.empty()) return Unexpected{std::move(errors)};
-  return files;
-}
-
 Expected<void, ConfigErrors> ProxyServer::check_files(const Config& config) {
   TicketKeys tickets(wall_now());
-  auto files = load_files(config, tickets, nullptr);
+  auto files = load_snapshot_files(config, tickets, nullptr);
   if (!files) return Unexpected{std::move(files).error()};
   return {};
-}
-
-void ProxyServer::switch_to_snapshot() {
-  const SnapshotFiles& files = snapshot_->files;
-  tickets_->use(files.ticket_secrets, wall_now());
-  if (files.tls != nullptr) {
-    for (const std::string& warning : files.tls->name_warnings()) log::warn(warning);
-  }
-  warn_of_dates();
-  watcher_.watch(files.stamps);
-  use_snapshot();
-}
-
-void ProxyServer::use_snapshot() {
-  for (auto& worker : workers_) worker->use(snapshot_);
-  health_.use(snapshot_);
 }
 
 void ProxyServer::warn_of_dates() {
@@ -248,114 +198,6 @@ void ProxyServer::on_minute() {
   minute_timer_.async_wait([this](boost::system::error_code error) {
     if (!error) on_minute();
   });
-}
-
-void ProxyServer::on_files_changed(const std::vector<std::string>& paths) {
-  if (phase_ != Phase::serving) return;
-  std::string names;
-  for (const std::string& path : paths) names += (names.empty() ? "" : ", ") + path;
-  auto refuse = [this](ConfigErrors errors) {
-    ++reloads_refused_;
-    for (const ConfigError& error : errors) {
-      log::error("changed and refused, what it was before is used on: " + error.to_string());
-    }
-    last_reload_ = ReloadResult{wall_now(), std::move(errors)};
-  };
-  auto files = load_files(snapshot_->config, *tickets_, snapshot_.get());
-  if (!files) return refuse(std::move(files).error());
-  auto config = with_files_read_again(snapshot_->config);
-  if (!config) return refuse(std::move(config).error());
-  snapshot_ = make_snapshot(std::move(config).value(), workers_.size(), snapshot_.get(), std::move(files).value());
-  switch_to_snapshot();
-  ++reloads_;
-  last_reload_ = ReloadResult{wall_now(), {}};
-  log::info("taken over: " + names);
-}
-
-// ---- reload ----------------------------------------------------------------------------------
-
-Expected<void, ConfigErrors> ProxyServer::reload() {
-  auto refused = [this](ConfigErrors errors) -> Expected<void, ConfigErrors> {
-    ++reloads_refused_;
-    for (const ConfigError& error : errors) log::error("reload refused: " + error.to_string());
-    last_reload_ = ReloadResult{wall_now(), errors};
-    return Unexpected{std::move(errors)};
-  };
-  auto whole = [this](std::string message) { return ConfigErrors{{config_path_, 0, "", std::move(message)}}; };
-
-  if (phase_ != Phase::serving) return refused(whole("the proxy is stopping"));
-  auto loaded = load_config(config_path_);
-  if (!loaded) return refused(std::move(loaded).error());
-  const Config& config = *loaded;
-  const Config& running = snapshot_->config;
-
-  // Everything that can fail.
-  std::map<IpEndpoint, Listeners> opened;
-  for (const IpEndpoint& address : listening_addresses(config)) {
-    if (listening_.contains(address)) continue;
-    auto listeners = open_listeners(address);
-    if (!listeners) return refused(whole("listener: " + listeners.error()));
-    opened.emplace(address, std::move(listeners).value());
-  }
-  std::unique_ptr<ControlServer> control, admin;
-  if (config.control_socket != running.control_socket) {
-    auto result = open_control(config);
-    if (!result) return refused(whole("control socket: " + result.error()));
-    control = std::move(result).value();
-  }
-  if (config.admin != running.admin) {
-    auto result = open_admin(config);
-    if (!result) return refused(whole("admin: " + result.error()));
-    admin = std::move(result).value();
-  }
-  if (auto result = access_log_.configure(config.access_log); !result) {
-    return refused(whole("access_log: " + result.error()));
-  }
-
-  auto files = load_files(config, *tickets_, snapshot_.get());
-  if (!files) return refused(std::move(files).error());
-  if (auto result = resolver_.use(config.resolver, names_of(config)); !result) {
-    return refused(whole("resolver: " + result.error()));
-  }
-
-  // The switch.
-  if (worker_count(config) != workers_.size())
-    log::warn("reload: the number of workers changes with the next start");
-  if (config.gate_socket != running.gate_socket) log::warn("reload: gate_socket changes with the next start");
-  const bool admin_changed = config.admin != running.admin;
-  Config next = fitted_to_descriptors(std::move(loaded).value(), workers_.size());
-  apply_names(next, names_);
-  snapshot_ = make_snapshot(std::move(next), workers_.size(), snapshot_.get(), std::move(files).value());
-  worker_hang_ = snapshot_->config.timeouts.worker_hang.count();
-  // A connection is served by the configuration that has its listener.
-  const std::vector<IpEndpoint> wanted = listening_addresses(snapshot_->config);
-  std::erase_if(listening_, [&](const auto& entry) {
-    if (std::find(wanted.begin(), wanted.end(), entry.first) != wanted.end()) return false;
-    for (auto& worker : workers_) worker->unlisten(entry.first);
-    return true;
-  });
-  switch_to_snapshot();
-  for (auto& [endpoint, listeners] : opened) add_listeners(endpoint, std::move(listeners));
-  if (control != nullptr) {
-    // The old one may be answering this very reload.
-    boost::asio::post(io_, [this, next = std::make_shared<std::unique_ptr<ControlServer>>(std::move(control))] {
-      control_ = std::move(*next);
-    });
-  }
-  if (admin_changed) admin_ = std::move(admin);
-  ++reloads_;
-  last_reload_ = ReloadResult{wall_now(), {}};
-  log::info("reload: done, generation=" + std::to_string(snapshot_->generation));
-  return {};
-}
-
-// The servers of the same configuration are others now.
-void ProxyServer::on_names(NameAnswers answers) {
-  names_ = std::move(answers);
-  Config config = snapshot_->config;
-  if (phase_ == Phase::stopped || !apply_names(config, names_)) return;
-  snapshot_ = make_snapshot(std::move(config), workers_.size(), snapshot_.get(), snapshot_->files);
-  use_snapshot();
 }
 
 // ---- stop ------------------------------------------------------------------------------------
@@ -418,17 +260,12 @@ void ProxyServer::announce_close() {
 // ---- the gate --------------------------------------------------------------------------------
 
 void ProxyServer::watch_workers() {
-  const std::int64_t now = monotonic_now().time_since_epoch().count();
-  // A look that comes late says nothing about the workers: whatever held us up may have held them up as well.
-  const bool is_late = now - std::exchange(watched_at_, now) > 2 * kGateHeartbeat.count();
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    const std::uint64_t turns = workers_[i]->turns();
-    if (turns != watches_[i].turns || is_late) watches_[i].moved_at = now;
-    watches_[i].turns = turns;
-  }
+  watch_.look(monotonic_now(), 2 * kGateHeartbeat,
+              [this](std::size_t worker) { return workers_[worker]->turns(); });
+  const TimePoint now = watch_.looked_at();
   if (watchdog_ && now >= next_watchdog_ && (!is_serving_ || report().is_ready)) {
     sd_notify("WATCHDOG=1");
-    next_watchdog_ = now + watchdog_->count();
+    next_watchdog_ = now + *watchdog_;
   }
   watch_timer_.expires_after(kGateHeartbeat);
   watch_timer_.async_wait([this](boost::system::error_code error) {
@@ -438,9 +275,8 @@ void ProxyServer::watch_workers() {
 
 ProxyReport ProxyServer::report() {
   if (!is_serving_) return {false, "stopping"};
-  for (std::size_t i = 0; i < watches_.size(); ++i) {
-    if (watched_at_ - watches_[i].moved_at > worker_hang_) return {false, "worker " + std::to_string(i) + " hangs"};
-  }
+  if (const auto worker = watch_.hanging(Duration(worker_hang_)))
+    return {false, "worker " + std::to_string(*worker) + " hangs"};
   return {true, "", health_.upstreams()};
 }
 
@@ -496,9 +332,8 @@ ServerView ProxyServer::view() const {
     view.last_reload_errors = &last_reload_->errors;
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    const TimePoint moved{Duration(watches_[i].moved_at)};
     view.workers.push_back(
-        {&workers_[i]->counters(), workers_[i]->turns(), std::max(Duration{0}, view.now - moved)});
+        {&workers_[i]->counters(), workers_[i]->turns(), std::max(Duration{0}, view.now - watch_.moved_at(i))});
   }
   for (const auto& [configured, bound] : listening_) view.listeners.push_back(bound);
   view.checks = health_.reports();

@@ -33,6 +33,7 @@
 #include "proxy/server/snapshot.h"
 #include "proxy/server/status.h"
 #include "proxy/server/worker.h"
+#include "proxy/server/worker_watch.h"
 
 namespace vipair::proxy {
 
@@ -56,10 +57,6 @@ class ProxyServer {
 
  private:
   enum class Phase { starting, serving, handing_over, draining, stopped };
-  struct WorkerWatch {
-    std::uint64_t turns = 0;                // the gate thread's
-    std::atomic<std::int64_t> moved_at{0};  // monotonic nanoseconds
-  };
   struct ReloadResult {
     WallTime time{};
     ConfigErrors errors;
@@ -82,9 +79,8 @@ class ProxyServer {
   void announce_close();
   void begin_drain();
   void on_worker_finished();
-  // Everything that a configuration names and that is read when a snapshot is made. `tickets` is not changed.
-  static Expected<SnapshotFiles, ConfigErrors> load_files(const Config& config, TicketKeys& tickets,
-                                                          const Snapshot* previous);
+  static std::size_t worker_count(const Config& config);
+  static Config fitted_to_descriptors(Config config, std::size_t workers);
   void switch_to_snapshot();
   void use_snapshot();
   void on_files_changed(const std::vector<std::string>& paths);
@@ -102,7 +98,6 @@ class ProxyServer {
   PasswordChecker passwords_;
   AccessLogWriter access_log_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<WorkerWatch> watches_;            // as workers_
   std::map<IpEndpoint, IpEndpoint> listening_;  // as configured → as bound
   std::unique_ptr<ControlServer> control_, admin_;
   FileWatcher watcher_;
@@ -120,8 +115,8 @@ class ProxyServer {
   std::atomic<bool> is_serving_{false};
   std::atomic<std::int64_t> worker_hang_{0};                      // nanoseconds
   const std::optional<Duration> watchdog_ = watchdog_interval();  // systemd's
-  std::int64_t watched_at_ = 0;                                   // monotonic nanoseconds, of the last look
-  std::int64_t next_watchdog_ = 0;                                // monotonic nanoseconds
+  TimePoint next_watchdog_{};
+  WorkerWatch watch_;  // the gate thread looks
   std::thread gate_thread_;
   HealthChecker health_;  // has a thread too, for the same reason
   NameAnswers names_;

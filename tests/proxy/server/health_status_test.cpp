@@ -5,6 +5,8 @@
 
 #include <boost/json.hpp>
 
+#include "proxy/server/metrics.h"
+#include "proxy/server/status.h"
 #include "tests/support/conversation.h"
 
 namespace vipair::proxy {
