@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import socket
 import ssl
 import subprocess
@@ -26,23 +27,26 @@ from test_tls import Certificates
 from testing import alone, time_limit
 
 SECONDS = float(os.environ.get("VIPAIR_SECONDS", 10))
-CHAT_PORT = 9001
+CHAT_PORT, H2_PORT = 9001, 9002
 WEBSOCKET = str(Path(__file__).resolve().parent.parent / "support" / "websocket.py")
 
 
 class Scene:
-    """lb-a with everything on: plain and TLS listeners that speak HTTP/2 too, two origins of files, two of chat."""
+    """lb-a with everything on: plain and TLS listeners that speak HTTP/2 too, and a tcp listener; two origins of files
+    over HTTP/1.1, below /h2 two over HTTP/2, below /chat two of chat."""
 
     def __init__(self):
         self.lab = Lab()
         self.node, self.client = self.lab.a, self.lab.client
         self.certificates = Certificates(self.client.folder)
         self.issued = self.certificates.issue("a", "DNS:a.test")
-        self.chats = [None, None]
+        self.chats, self.h2_origins = [None, None], [None, None]
         for number in (0, 1):
             self.start_chat(number)
+            self.start_h2_origin(number)
         self.settings = self.node.proxy_settings()
         self.settings["listeners"] = [{"address": "0.0.0.0:80", "http2": True}, {"address": "0.0.0.0:443", "tls": True}]
+        self.settings["tcp"] = [{"name": "raw", "address": "0.0.0.0:82", "servers": [o.endpoint for o in self.lab.origins]}]
         self.settings["timeouts"] = {"tunnel_drain": "1s"}
         (self.node.folder / "sticky.key").write_text("c4" * 32 + "\n")
         self.write(0)
@@ -58,6 +62,12 @@ class Scene:
         origin = self.lab.origins[number]
         self.chats[number] = origin.start("chat", [sys.executable, WEBSOCKET, origin.address, str(CHAT_PORT)])
 
+    def start_h2_origin(self, number: int) -> None:
+        origin = self.lab.origins[number]
+        self.h2_origins[number] = origin.start("nghttpd", [
+            find_tool("nghttpd", "nghttp2-server"), "--no-tls", "--echo-upload", "-a", origin.address, "-d", str(origin.folder),
+            str(H2_PORT)])
+
     def write(self, generation: int, extra: dict = None) -> None:
         site = self.node.site_settings()["site"]
         site.update(hosts=["*"], certificate=self.issued, compression={"enabled": True})
@@ -65,14 +75,20 @@ class Scene:
         site["upstreams"][0]["sticky"] = {"cookie": "vipair_files", "secret_file": "../sticky.key"}
         site["upstreams"].append({"name": "chat", "balance": "least_connections",
                                   "servers": [f"{origin.address}:{CHAT_PORT}" for origin in self.lab.origins]})
-        site["routes"].append({"path": "/chat", "upstream": "chat"})
+        site["upstreams"].append({"name": "h2", "protocol": "h2",
+                                  "servers": [f"{origin.address}:{H2_PORT}" for origin in self.lab.origins]})
+        site["routes"] += [{"path": "/chat", "upstream": "chat"}, {"path": "/h2", "upstream": "h2", "rewrite_prefix": "/"}]
         site.update(extra or {})
         self.node.write_files(proxy=self.settings, site={"site": site})
 
-    def connect(self, is_tls: bool, seconds: float = 20.0) -> Conversation:
-        if is_tls:
+    def resident_bytes(self) -> int:
+        status = Path(f"/proc/{self.node.proxy.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def connect(self, port: int, seconds: float = 20.0) -> Conversation:
+        if port == 443:
             return TlsConversation(self.context, self.client, self.node.front, 443, seconds)
-        return Conversation(self.client, self.node.front, 80, seconds)
+        return Conversation(self.client, self.node.front, port, seconds)
 
 
 class TlsConversation(Conversation):
@@ -96,8 +112,8 @@ class TlsConversation(Conversation):
 class Door:
     """What an Http1Client asks for connections."""
 
-    def __init__(self, scene: Scene, is_tls: bool):
-        self.connect = lambda seconds: scene.connect(is_tls, seconds)
+    def __init__(self, scene: Scene, port: int):
+        self.connect = lambda seconds: scene.connect(port, seconds)
 
 
 class CurlClient(threading.Thread):
@@ -140,7 +156,7 @@ class CurlClient(threading.Thread):
         self._run([*length, "--data-binary", f"@{upload}", "-o", str(answer), f"{self._url()}/echo"], {str(answer): body})
 
     def _url(self) -> str:
-        return "https://a.test" if self._is_tls else "http://a.test"
+        return ("https://a.test" if self._is_tls else "http://a.test") + self._random.choice(("", "/h2"))
 
     def _run(self, arguments: list, expected: dict) -> None:
         front = self._scene.node.front
@@ -172,7 +188,7 @@ class ChatClient(threading.Thread):
 
     def __init__(self, scene: Scene, number: int, end: float):
         super().__init__(daemon=True)
-        self._scene, self._end, self._random, self._is_tls = scene, end, random.Random(number), number % 2 == 1
+        self._scene, self._end, self._random, self._port = scene, end, random.Random(number), (80, 443)[number % 2]
         self.whole = self.refused = self.cut = 0
         self.problem = ""
 
@@ -180,7 +196,7 @@ class ChatClient(threading.Thread):
         try:
             while time.monotonic() < self._end and not self.problem:
                 try:
-                    with self._scene.connect(self._is_tls) as connection:
+                    with self._scene.connect(self._port) as connection:
                         self._talk(connection.socket)
                 except ConnectionRefusedError:  # another answer than 101
                     self.refused += 1
@@ -219,7 +235,7 @@ class Weather:
         self.count = {}
 
     def strike(self) -> None:
-        kind = self._random.choice(("kill_files", "kill_files", "kill_chat", "reload", "reload", "bad_reload", "renew"))
+        kind = self._random.choice(("kill_files", "kill_files", "kill_chat", "kill_h2", "reload", "reload", "bad_reload", "renew"))
         getattr(self, "_" + kind)()
         self.count[kind] = self.count.get(kind, 0) + 1
 
@@ -234,6 +250,12 @@ class Weather:
         self._scene.chats[number].kill()
         self._scene.chats[number].wait_gone()
         self._scene.start_chat(number)
+
+    def _kill_h2(self) -> None:
+        number = self._random.randrange(2)
+        self._scene.h2_origins[number].kill()
+        self._scene.h2_origins[number].wait_gone()
+        self._scene.start_h2_origin(number)
 
     def _reload(self) -> None:
         self._scene.write(sum(self.count.values()))
@@ -254,10 +276,12 @@ class Weather:
 @time_limit(SECONDS + 150)
 def test_every_protocol_through_kills_and_reloads(test):
     scene = Scene()
+    resident = scene.resident_bytes()
     weather = Weather(scene)
     end = time.monotonic() + SECONDS
-    groups = {"HTTP/1.1": [Http1Client(Door(scene, False), number, end) for number in range(3)],
-              "HTTP/1.1 over TLS": [Http1Client(Door(scene, True), number, end) for number in range(3, 5)],
+    groups = {"HTTP/1.1": [Http1Client(Door(scene, 80), number, end) for number in range(3)],
+              "HTTP/1.1 over TLS": [Http1Client(Door(scene, 443), number, end) for number in range(3, 5)],
+              "through a tcp listener": [Http1Client(Door(scene, 82), 5, end)],
               "HTTP/2": [CurlClient(scene, number, end) for number in range(3)],
               "WebSocket": [ChatClient(scene, number, end) for number in range(4)]}
     clients = [client for group in groups.values() for client in group]
@@ -282,12 +306,13 @@ def test_every_protocol_through_kills_and_reloads(test):
     assert node.proxy.is_running, "the proxy died"
 
     def is_well() -> bool:
-        with scene.connect(False) as client:
+        with scene.connect(80) as client:
             return all(client.get("/64k").body == BODIES["64k"] for _ in range(6))
 
     wait_for("all is well again", is_well, 30)
     wait_for("no tunnel is left", lambda: node.proxy_status()["tunnels"]["running"] == 0, 30, show=node.proxy_status)
-    test.note(f"{len(os.listdir(f'/proc/{node.proxy.pid}/fd'))} descriptors at the end")
+    test.note(f"at the end {len(os.listdir(f'/proc/{node.proxy.pid}/fd'))} descriptors, "
+              f"{(scene.resident_bytes() - resident) >> 10} KiB more memory")
     assert control(node.proxy_socket, "GET", "/metrics")[0] == 200
     status = node.proxy.stop(60)
     found = sanitizer.reports(node.folder)
