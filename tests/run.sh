@@ -127,17 +127,25 @@ run_tidy() {
   fi
 }
 
+# weather PRESET: the proxy under every protocol at once, with a sanitizer watching
+weather() {
+  if [ "$(id -u)" != 0 ]; then say "rough weather ($1) needs root: skipped"; count 0 0 1; return; fi
+  step "rough weather ($1)" env VIPAIR_BIN="$root/build/$1/bin" VIPAIR_SECONDS=30 python3 -B tests/system/run.py weather
+}
+
 run_asan() {
   has_clang AddressSanitizer || return 0
   step "build asan" build asan || return
   VIPAIR_SEEDS=${VIPAIR_SEEDS:-300} ctest_run asan "unit tests (AddressSanitizer, UndefinedBehaviorSanitizer)" \
     --exclude-regex '^tidy_test$'
+  weather asan
 }
 
 run_tsan() {
   has_clang ThreadSanitizer || return 0
-  step "build tsan" build tsan --target proxy_server_test common_runtime_test || return
+  step "build tsan" build tsan --target proxy_server_test common_runtime_test vipair-proxyd || return
   ctest_run tsan "proxy and runtime tests (ThreadSanitizer)" --tests-regex '^(proxy_server|common_runtime)_test$'
+  weather tsan
 }
 
 fuzz_one() {
