@@ -18,7 +18,7 @@
 #include "common/ctl/new_file.h"
 #include "common/ctl/render.h"
 #include "common/runtime/config_file.h"
-#include "common/runtime/control_socket.h"
+#include "common/runtime/control_client.h"
 
 namespace vipair::ctl {
 namespace {

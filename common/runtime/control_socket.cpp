@@ -1,10 +1,8 @@
 #include "common/runtime/control_socket.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +10,6 @@
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -20,15 +17,15 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <list>
 #include <optional>
 #include <utility>
 
 #include "common/runtime/clock.h"
+#include "common/runtime/listening_socket.h"
 #include "common/runtime/log.h"
+#include "common/runtime/readable.h"
 #include "common/runtime/spawn.h"
 #include "common/runtime/unique_fd.h"
 
@@ -49,10 +46,7 @@ using asio::use_awaitable;
 
 constexpr std::uint32_t kHeaderMax = 8 * 1024;                 // bytes, request line included
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // when descriptors have run out
-constexpr std::size_t kDrainMax = 1u << 20;        // bytes of a refused request that are read and dropped
-constexpr std::uint64_t kResponseMax = 64u << 20;  // bytes that the client side takes
-
-std::string errno_text(const std::string& what) { return what + ": " + std::strerror(errno); }
+constexpr std::size_t kDrainMax = 1u << 20;  // bytes of a refused request that are read and dropped
 
 ControlResponse plain_response(http::status status, const std::string& text) {
   return {static_cast<int>(status), "text/plain; charset=utf-8", text + "\n"};
@@ -82,25 +76,6 @@ bool is_from_parser(const error_code& error) {
 }
 
 }  // namespace
-
-void ControlLater::answer(ControlResponse response) {
-  if (std::exchange(is_answered_, true)) return;
-  response_ = std::make_unique<ControlResponse>(std::move(response));
-  if (wake_) wake_();
-}
-
-void ControlStream::write(std::string_view text) {
-  if (has_ended_) return;
-  was_cut_ = text.size() > kControlBacklogMax - backlog_.size();
-  backlog_ += was_cut_ ? std::string_view(farewell_) : text;
-  if (was_cut_) has_ended_ = true;
-  if (wake_) wake_();
-}
-
-void ControlStream::end() {
-  has_ended_ = true;
-  if (wake_) wake_();
-}
 
 class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
@@ -311,8 +286,7 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
     }
     Following following(self, *source);
     Attention attention(*source, session.timer);
-    // The client has nothing more to say: what can be read now is its end.
-    session.stream.socket().async_wait(Protocol::socket::wait_read, [source](error_code) { source->end(); });
+    wait_for_end(session, source);
     std::string piece = std::move(answer.body);
     while (!self.is_closed_) {
       if (piece.empty()) piece = source->take();
@@ -333,6 +307,17 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
     const auto last = http::make_chunk_last();
     session.stream.expires_after(self.timeout_);
     co_await asio::async_write(session.stream, last, redirect_error(use_awaitable, error));
+  }
+
+  // The client has nothing more to say: what can be read is its end. A wait may be over for nothing (readable.h); a
+  // stream that has not ended still has its session (Following).
+  static void wait_for_end(Session& session, std::shared_ptr<ControlStream> source) {
+    auto& socket = session.stream.socket();
+    socket.async_wait(Protocol::socket::wait_read, [&session, source = std::move(source)](error_code error) {
+      if (error || source->has_ended() || is_readable(session.stream.socket().native_handle()))
+        return source->end();
+      wait_for_end(session, source);
+    });
   }
 
   static asio::awaitable<void> write_piece(Session& session, const std::string& piece, error_code& error) {
@@ -404,100 +389,12 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
   dev_t device_ = 0;
 };
 
-namespace {
-
-Expected<sockaddr_un, std::string> unix_address(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path || path.find('\0') != std::string::npos)
-    return Unexpected{"a socket path has 1 to " + std::to_string(sizeof address.sun_path - 1) + " bytes"};
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-// Two daemons that start at the same moment must not both take the other's socket for a stale one: for that time
-// the directory is locked. Whoever cannot get the lock soon goes on without.
-UniqueFd lock_directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
-  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  for (int tries = 0; fd && tries < 100 && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
-    const timespec pause{0, 1'000'000};
-    ::nanosleep(&pause, nullptr);
-  }
-  return fd;
-}
-
-// Removes the socket that a crashed instance left behind; an error when there is anything else at the path.
-Expected<void, std::string> remove_stale(const std::string& path, const sockaddr_un& address) {
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0) {
-    if (errno == ENOENT) return {};
-    return Unexpected{errno_text("stat")};
-  }
-  if (!S_ISSOCK(info.st_mode)) return Unexpected{std::string("exists and is not a socket")};
-  UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!probe) return Unexpected{errno_text("socket")};
-  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN)
-    return Unexpected{std::string("another instance runs and answers there")};
-  if (errno != ECONNREFUSED) return Unexpected{errno_text("connect")};
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return Unexpected{errno_text("unlink")};
-  return {};
-}
-
-Expected<UniqueFd, std::string> open_unix(const std::string& path) {
-  auto address = unix_address(path);
-  if (!address) return Unexpected{address.error()};
-  const UniqueFd lock = lock_directory_of(path);
-  auto removed = remove_stale(path, *address);
-  if (!removed) return Unexpected{removed.error()};
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return Unexpected{errno_text("socket")};
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
-    return Unexpected{errno_text("bind")};
-  // nobody can connect before listen(), so that the mode holds from the first moment on
-  if (::chmod(path.c_str(), 0660) != 0) return Unexpected{errno_text("chmod")};
-  if (::listen(fd.get(), kControlConnectionsMax) != 0) return Unexpected{errno_text("listen")};
-  return fd;
-}
-
-Expected<UniqueFd, std::string> open_tcp(const IpEndpoint& endpoint) {
-  const bool is_v4 = endpoint.address.is_v4();
-  sockaddr_storage address{};
-  socklen_t size = 0;
-  if (is_v4) {
-    auto& v4 = reinterpret_cast<sockaddr_in&>(address);
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(endpoint.port);
-    std::memcpy(&v4.sin_addr, endpoint.address.bytes().data(), 4);
-    size = sizeof v4;
-  } else {
-    auto& v6 = reinterpret_cast<sockaddr_in6&>(address);
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(endpoint.port);
-    std::memcpy(&v6.sin6_addr, endpoint.address.bytes().data(), 16);
-    size = sizeof v6;
-  }
-  UniqueFd fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return Unexpected{errno_text("socket")};
-  const int on = 1;
-  if (::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      (!is_v4 && ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0))
-    return Unexpected{errno_text("setsockopt")};
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
-    return Unexpected{errno_text("bind")};
-  if (::listen(fd.get(), kControlConnectionsMax) != 0) return Unexpected{errno_text("listen")};
-  return fd;
-}
-
-}  // namespace
-
 Expected<std::unique_ptr<ControlServer>, std::string> ControlServer::listen_unix(asio::io_context& io,
                                                                                  const std::string& path,
                                                                                  ControlHandler handler,
                                                                                  Duration timeout) {
   const std::string where = "control socket " + path + ": ";
-  auto fd = open_unix(path);
+  auto fd = listen_on_unix(path, kControlConnectionsMax);
   if (!fd) return Unexpected{where + fd.error()};
   auto impl = std::make_shared<Impl>(io, std::move(handler), timeout, true);
   impl->remember_path(path);
@@ -512,7 +409,7 @@ Expected<std::unique_ptr<ControlServer>, std::string> ControlServer::listen_tcp(
                                                                                 ControlHandler handler,
                                                                                 Duration timeout) {
   const std::string where = "admin address " + endpoint.to_string() + ": ";
-  auto fd = open_tcp(endpoint);
+  auto fd = listen_on_tcp(endpoint, kControlConnectionsMax);
   if (!fd) return Unexpected{where + fd.error()};
   auto impl = std::make_shared<Impl>(io, std::move(handler), timeout, false);
   std::unique_ptr<ControlServer> server(new ControlServer(impl));
@@ -524,93 +421,5 @@ Expected<std::unique_ptr<ControlServer>, std::string> ControlServer::listen_tcp(
 ControlServer::~ControlServer() { impl_->close(); }
 
 IpEndpoint ControlServer::local_endpoint() const { return impl_->local_endpoint(); }
-
-namespace {
-
-struct Exchange {
-  http::request<http::string_body> request;
-  http::response_parser<http::string_body> parser;
-  const char* stage = "connect";
-  error_code error;
-  std::function<bool(std::string_view)> take;  // set: the body is followed
-};
-
-// `exchange` outlives the coroutine: the caller runs it to its end.
-asio::awaitable<void> perform(Stream stream, Protocol::endpoint endpoint, Exchange* exchange) {
-  auto token = redirect_error(use_awaitable, exchange->error);
-  co_await stream.async_connect(endpoint, token);
-  if (exchange->error) co_return;
-  exchange->stage = "send";
-  co_await http::async_write(stream, exchange->request, token);
-  // a server that refuses early may stop reading: its answer counts
-  if (exchange->error && exchange->error != asio::error::broken_pipe) co_return;
-  exchange->stage = "receive";
-  beast::flat_buffer buffer;
-  auto& parser = exchange->parser;
-  if (exchange->take) co_await http::async_read_header(stream, buffer, parser, token);
-  if (exchange->error) co_return;
-  if (!exchange->take || parser.get().result() != http::status::ok) {
-    co_await http::async_read(stream, buffer, parser, token);
-    co_return;
-  }
-  stream.expires_never();
-  parser.body_limit(boost::none);
-  while (!parser.is_done()) {
-    co_await http::async_read_some(stream, buffer, parser, token);
-    if (exchange->error) co_return;
-    const std::string piece = std::exchange(parser.get().body(), {});
-    if (!piece.empty() && !exchange->take(piece)) co_return;
-  }
-  exchange->error = http::error::end_of_stream;
-}
-
-Expected<ControlResponse, std::string> run(const std::string& socket_path, Exchange& exchange, Duration timeout) {
-  auto address = unix_address(socket_path);
-  if (!address) return Unexpected{socket_path + ": " + address.error()};
-  exchange.request.version(11);
-  exchange.request.set(http::field::host, "localhost");
-  exchange.request.keep_alive(false);
-  exchange.request.prepare_payload();
-  exchange.parser.body_limit(kResponseMax);
-
-  asio::io_context io(1);
-  Stream stream(io.get_executor());
-  stream.expires_after(timeout);
-  spawn(io.get_executor(), "control request",
-        perform(std::move(stream), Protocol::endpoint(asio::local::stream_protocol::endpoint(socket_path)),
-                &exchange));
-  io.run();
-  if (exchange.error)
-    return Unexpected{socket_path + ": " + exchange.stage + ": " +
-                      (exchange.error == beast::error::timeout ? "timed out" : exchange.error.message())};
-  ControlResponse response;
-  response.status = static_cast<int>(exchange.parser.get().result_int());
-  response.content_type = std::string(exchange.parser.get()[http::field::content_type]);
-  response.body = std::move(exchange.parser.get().body());
-  return response;
-}
-
-}  // namespace
-
-Expected<ControlResponse, std::string> control_request(const std::string& socket_path, const std::string& method,
-                                                       const std::string& target, const std::string& body,
-                                                       Duration timeout) {
-  Exchange exchange;
-  exchange.request.method_string(method);
-  exchange.request.target(target);
-  exchange.request.body() = body;
-  exchange.parser.skip(method == "HEAD");
-  return run(socket_path, exchange, timeout);
-}
-
-Expected<ControlResponse, std::string> control_follow(const std::string& socket_path, const std::string& target,
-                                                      Duration timeout,
-                                                      const std::function<bool(std::string_view)>& take) {
-  Exchange exchange;
-  exchange.request.method(http::verb::get);
-  exchange.request.target(target);
-  exchange.take = take;
-  return run(socket_path, exchange, timeout);
-}
 
 }  // namespace vipair

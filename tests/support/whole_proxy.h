@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/runtime/control_client.h"
 #include "proxy/server/server.h"
 #include "tests/support/tcp_peers.h"
 

@@ -12,7 +12,7 @@
 
 #include "common/base/expected.h"
 #include "common/runtime/config_file.h"
-#include "common/runtime/control_socket.h"
+#include "common/runtime/control_message.h"
 #include "vrrp/kernel/report.h"
 
 namespace vipair::vrrp {

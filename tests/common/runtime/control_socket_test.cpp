@@ -6,7 +6,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <boost/asio/post.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -15,100 +14,17 @@
 #include <stdexcept>
 #include <thread>
 
+#include "common/runtime/control_client.h"
 #include "common/runtime/unique_fd.h"
 #include "gtest/gtest.h"
+#include "tests/common/runtime/control_server.h"
 
 namespace vipair {
 namespace {
 
-constexpr Duration kPatience = std::chrono::seconds(20);  // a test that waits so long has failed
-
-// Echoes what it was asked; "/throw" throws.
-ControlResponse echo(const ControlRequest& request) {
-  if (request.path == "/throw") throw std::runtime_error("asked to");
-  if (request.path == "/none") return {404, "text/plain", "no such page\n"};
-  return {200, "text/plain",
-          request.method + " " + request.path + " [" + request.query + "] " + std::to_string(request.body.size()) +
-              (request.is_local ? " local" : " remote") + "\n"};
-}
-
-// A server on a Unix socket (and on TCP when asked for) that runs on its own thread.
-class Running {
- public:
-  explicit Running(Duration timeout = kControlTimeout, bool with_tcp = false) {
-    char name[] = "/tmp/vipair-control-XXXXXX";
-    folder_ = ::mkdtemp(name);
-    auto handler = [this](const ControlRequest& request) { return handle(request); };
-    auto server = ControlServer::listen_unix(io_, path(), handler, timeout);
-    EXPECT_TRUE(server) << server.error();
-    server_ = *std::move(server);
-    if (with_tcp) {
-      auto tcp = ControlServer::listen_tcp(io_, *IpEndpoint::parse("127.0.0.1:0"), echo, timeout);
-      EXPECT_TRUE(tcp) << tcp.error();
-      tcp_ = *std::move(tcp);
-    }
-    thread_ = std::thread([this] { io_.run(); });
-  }
-  ~Running() {
-    stop();
-    std::filesystem::remove_all(folder_);
-  }
-  // Ends the servers; the loop runs out of work by itself when they left nothing behind.
-  void stop() {
-    if (!thread_.joinable()) return;
-    boost::asio::post(io_, [this] {
-      server_.reset();
-      tcp_.reset();
-    });
-    thread_.join();
-  }
-  std::string path() const { return folder_ + "/control.sock"; }
-  IpEndpoint tcp_endpoint() const { return tcp_->local_endpoint(); }
-
-  // Runs on the server's thread; what it returns comes back.
-  template <class Function>
-  auto on_loop(Function function) {
-    std::packaged_task<decltype(function())()> task(std::move(function));
-    auto result = task.get_future();
-    boost::asio::post(io_, [&task] { task(); });
-    return result.get();
-  }
-  // The newest one that was asked for, once there are `count`.
-  std::shared_ptr<ControlStream> stream(std::size_t count = 1) { return newest(streams_, count); }
-  std::shared_ptr<ControlLater> later(std::size_t count = 1) { return newest(laters_, count); }
-
- private:
-  // "/stream" and "/later" are served by the test; the others are echoed.
-  ControlResponse handle(const ControlRequest& request) {
-    if (request.path == "/stream") {
-      ControlResponse response{200, "text/plain", "begin\n"};
-      streams_.push_back(response.stream = std::make_shared<ControlStream>("too slow\n"));
-      return response;
-    }
-    if (request.path == "/later") {
-      ControlResponse response;
-      const Duration limit = std::chrono::milliseconds(request.query == "short" ? 20 : 20'000);
-      laters_.push_back(response.later = std::make_shared<ControlLater>(limit));
-      return response;
-    }
-    return echo(request);
-  }
-  template <class T>
-  T newest(const std::vector<T>& all, std::size_t count) {
-    for (;;) {
-      T found = on_loop([&] { return all.size() >= count ? all.back() : nullptr; });
-      if (found) return found;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
-
-  std::vector<std::shared_ptr<ControlStream>> streams_;  // of the server's thread
-  std::vector<std::shared_ptr<ControlLater>> laters_;
-  std::string folder_;
-  boost::asio::io_context io_{1};
-  std::unique_ptr<ControlServer> server_, tcp_;
-  std::thread thread_;
-};
+using test::echo;
+using test::kPatience;
+using test::Running;
 
 // A client that says exactly what it is told.
 class RawClient {
@@ -586,6 +502,20 @@ TEST(ControlStream, EndsWhenTheClientGoes) {
   EXPECT_TRUE(server.on_loop([&] { return stream->has_ended(); }));
 }
 
+TEST(ControlStream, IsNotEndedByWakingUpForNothing) {
+  Running server;
+  RawClient client(server.path());
+  client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.receive_until("begin\n");
+  auto stream = server.stream();
+  server.wake_for_nothing([&] { client.send("x"); });
+  server.on_loop([&] { stream->write("more\n"); });
+  EXPECT_TRUE(client.receive_until("more\n").ends_with("more\n"));
+  EXPECT_FALSE(server.on_loop([&] { return stream->has_ended(); }));
+  client.finish();  // and its end is seen as before
+  EXPECT_EQ(client.receive_until("0\r\n\r\n"), "\r\n0\r\n\r\n");
+}
+
 TEST(ControlStream, ManyReadersLeaveRoomForOthers) {
   Running server;
   std::vector<std::unique_ptr<RawClient>> clients;
@@ -620,88 +550,6 @@ TEST(ControlStream, StopEndsEveryStream) {
   EXPECT_EQ(waiting.receive_all(), "\r\n");
   EXPECT_TRUE(stream->has_ended());
   stream->write("in vain");
-}
-
-TEST(ControlFollow, GetsThePiecesUntilItHasEnough) {
-  Running server;
-  std::string seen;
-  auto got = control_follow(server.path(), "/stream", kPatience, [&](std::string_view piece) {
-    seen += piece;
-    if (seen == "begin\n") server.on_loop([stream = server.stream()] { stream->write("more\n"); });
-    return !seen.ends_with("more\n");
-  });
-  ASSERT_TRUE(got) << got.error();
-  EXPECT_EQ(got->status, 200);
-  EXPECT_EQ(seen, "begin\nmore\n");
-}
-
-TEST(ControlFollow, EndOfTheStreamIsAnErrorAndARefusalIsNone) {
-  Running server;
-  auto got = control_follow(server.path(), "/stream", kPatience, [&](std::string_view) {
-    server.on_loop([stream = server.stream()] { stream->end(); });
-    return true;
-  });
-  ASSERT_FALSE(got);
-  EXPECT_EQ(got.error(), server.path() + ": receive: end of stream");
-  got = control_follow(server.path(), "/none", kPatience, [](std::string_view) { return true; });
-  ASSERT_TRUE(got) << got.error();
-  EXPECT_EQ(got->status, 404);
-  EXPECT_EQ(got->body, "no such page\n");
-}
-
-TEST(ControlRequest, FailureNamesSocketStageAndCause) {
-  auto got = control_request("/nowhere/control.sock", "GET", "/", "", kPatience);
-  ASSERT_FALSE(got);
-  EXPECT_EQ(got.error(), "/nowhere/control.sock: connect: No such file or directory");
-  got = control_request("/" + std::string(200, 'x'), "GET", "/", "", kPatience);
-  ASSERT_FALSE(got);
-  EXPECT_NE(got.error().find("a socket path has 1 to 107 bytes"), std::string::npos);
-}
-
-// A listener that accepts in the backlog and answers only what it is told.
-class MuteServer {
- public:
-  MuteServer() {
-    char name[] = "/tmp/vipair-control-XXXXXX";
-    folder_ = ::mkdtemp(name);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path().data(), path().size());
-    listener_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(::listen(listener_.get(), 4), 0);
-  }
-  ~MuteServer() { std::filesystem::remove_all(folder_); }
-  std::string path() const { return folder_ + "/mute.sock"; }
-  void answer_one(const std::string& bytes) {
-    UniqueFd fd(::accept(listener_.get(), nullptr, nullptr));
-    char buffer[4096];
-    (void)!::recv(fd.get(), buffer, sizeof buffer, 0);
-    (void)!::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  }
-
- private:
-  std::string folder_;
-  UniqueFd listener_;
-};
-
-TEST(ControlRequest, DaemonThatHangsTimesOut) {
-  MuteServer server;
-  auto got = control_request(server.path(), "GET", "/status", "", std::chrono::milliseconds(20));
-  ASSERT_FALSE(got);
-  EXPECT_EQ(got.error(), server.path() + ": receive: timed out");
-}
-
-TEST(ControlRequest, NonsenseAnswersAreErrors) {
-  for (const char* bytes : {"", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "nonsense\r\n\r\n",
-                            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"}) {
-    MuteServer server;
-    std::thread answers([&] { server.answer_one(bytes); });
-    auto got = control_request(server.path(), "GET", "/status", "", kPatience);
-    answers.join();
-    ASSERT_FALSE(got) << bytes;
-    EXPECT_TRUE(got.error().starts_with(server.path() + ": receive: ")) << got.error();
-  }
 }
 
 }  // namespace

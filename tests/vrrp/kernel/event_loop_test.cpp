@@ -15,7 +15,7 @@
 #include <fstream>
 #include <thread>
 
-#include "common/runtime/control_socket.h"
+#include "common/runtime/control_client.h"
 #include "tests/support/network.h"
 
 namespace vipair::vrrp {
