@@ -2,7 +2,7 @@
 // libconfig files as a contract: a loader asks a ConfigGroup for the keys it knows, with type and range, and every
 // mistake of the whole file is collected with file, line, setting, what is wrong and what would be right. A key
 // that nobody asked for is unknown (the nearest known key is named). Checking and loading are the same code path:
-// build the result, then look at ConfigErrors. libconfig and its exceptions stay inside config_file.cpp.
+// build the result, then look at ConfigErrors. libconfig and its exceptions stay inside.
 //
 // Durations are strings with a unit ("100ms" "5s" "10m" "1h"; also us, d), sizes too ("16KiB" "100GiB" "512B").
 
@@ -16,6 +16,7 @@
 
 #include "common/base/ip_address.h"
 #include "common/base/time.h"
+#include "common/runtime/config_values.h"
 
 namespace vipair {
 
@@ -87,8 +88,6 @@ class ConfigFile {
   ConfigGroup root();
 
  private:
-  friend class ConfigGroup;
-  struct Document;
   explicit ConfigFile(std::shared_ptr<ConfigGroup::Node> root) : root_(std::move(root)) {}
   std::shared_ptr<ConfigGroup::Node> root_;
 };
@@ -96,14 +95,5 @@ class ConfigFile {
 inline constexpr std::size_t kConfigSizeMax = 16u << 20;  // bytes
 inline constexpr std::size_t kConfigErrorsMax = 1000;     // further mistakes are not collected
 inline constexpr int kExitConfig = 78;                    // EX_CONFIG: the exit status of a refused configuration
-
-std::optional<Duration> parse_duration(std::string_view text);
-std::optional<std::uint64_t> parse_size(std::string_view text);
-std::string format_duration(Duration duration);  // "100ms"
-
-// A text of the file inside a message, in quotes: shortened, and one printable line whatever it holds.
-std::string quoted(std::string_view text);
-// The known word that was probably meant: about one letter in three may differ.
-std::optional<std::string_view> nearest(std::string_view word, const std::vector<std::string_view>& known);
 
 }  // namespace vipair
