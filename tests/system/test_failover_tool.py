@@ -8,8 +8,9 @@ import shlex
 import signal
 import time
 import xml.etree.ElementTree
+from pathlib import Path
 
-from lab import SOURCE, VIP, VIP6, Lab, build_bin, find_tool, program, wait_for
+from lab import SOURCE, VIP, VIP6, Lab, build_bin, can_connect, find_tool, program, wait_for
 from testing import alone, time_limit
 
 TOOL = str(SOURCE / "packaging" / "failover-test" / "vipair-failover-test")
@@ -76,9 +77,33 @@ class Site:
         path = f"PATH={node.folder}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         return shlex.join(["ip", "netns", "exec", node.name, "env", path])
 
-    def arguments(self, *more: str, vip: str = VIP, b=None) -> list:
-        return ["python3", "-B", TOOL, "--vip", vip, "--url", "http://www.example.com/1k", "--a", self.prefix(self.lab.a),
-                "--b", self.prefix(b or self.lab.b), *PATIENT, *more]
+    def arguments(self, *more: str, vip: str = VIP, b=None, prefix=None) -> list:
+        prefix = prefix or self.prefix
+        return ["python3", "-B", TOOL, "--vip", vip, "--url", "http://www.example.com/1k", "--a", prefix(self.lab.a),
+                "--b", prefix(b or self.lab.b), *PATIENT, *more]
+
+    def start_sshd(self) -> None:
+        """From now on ssh_prefix() works, over the interface that the floating address is on."""
+        sshd, keygen = find_tool("sshd", "openssh-server"), find_tool("ssh-keygen", "openssh-client")
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        folder = self.lab.client.folder
+        for key in ("host", "user"):
+            self.lab.client.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)])
+        (folder / "sshd_config").write_text(f"""
+            HostKey {folder}/host
+            AuthorizedKeysFile {folder}/user.pub
+            PermitRootLogin yes
+            StrictModes no
+            UsePAM no
+            PidFile none
+        """)
+        for node in self.lab.nodes:
+            node.start("sshd", [sshd, "-D", "-e", "-f", str(folder / "sshd_config")])
+            wait_for(f"sshd of {node.name}", lambda: can_connect(self.lab.client, node.front, 22))
+
+    def ssh_prefix(self, node) -> str:
+        return (f"ssh -F none -i {self.lab.client.folder}/user -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
+                f"root@{node.front} env PATH={node.folder}/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 
     def run(self, *more: str, **options):
         return self.lab.client.run(self.arguments(*more, **options), check=False, seconds=200.0)
@@ -197,6 +222,18 @@ def test_routes_and_addresses_come_back_with_the_link(test):
         for line in text.splitlines():
             if "203.0.113.0" in line or a.front6 in line:
                 assert line.split("metric")[0].strip() in a.ip(f"{family} show dev eth0"), a.ip(f"{family} show dev eth0")
+
+
+@alone
+@time_limit(180)
+def test_over_ssh_by_the_link_that_goes_down(test):
+    """Nobody can restore it from outside: the node does."""
+    site = Site()
+    site.start_sshd()
+    done = site.run("--faults", "stop-agent,link-down,kill-proxy", "--hold", "4", prefix=site.ssh_prefix)
+    test.note(done.stdout)
+    assert done.returncode == 0, done.stdout
+    site.check_in_order()
 
 
 @alone
