@@ -88,6 +88,12 @@ class Documents(unittest.TestCase):
                 for option in re.findall(r"(?<!\S)--([a-z-]+)", line):
                     self.assertIn(f'add("--{option}"', tool, document)
 
+    def test_options_of_run_sh_exist(self):
+        usage = read("tests/run.sh").split("\nset -")[0]
+        for line in re.findall(r"tests/run\.sh (--[^#\n]*)", read("README.md")):
+            for option in re.findall(r"--[a-z]+", line):
+                self.assertTrue(option == "--help" or f"#   {option} " in usage, option)
+
     def test_each_guide_has_files_and_a_part_of_the_page(self):
         page = read("packaging/doc/guides.md")
         for folder in (ROOT / "conf/examples/guides").iterdir():
