@@ -344,7 +344,16 @@ def measure(options) -> list:
                     left[name] -= count
             rows.append(row)
             print(line_of(row, options.contenders), flush=True)
+            keep(rows, options)
     return rows
+
+
+def keep(rows: list, options) -> None:
+    """After each row: who ends a run of an hour early has what was measured so far."""
+    if options.json:
+        Path(options.json).write_text(json.dumps(rows, indent=1) + "\n")
+    if options.svg:
+        Path(options.svg).write_text(svg(rows, options.contenders))
 
 
 def summary(results: list) -> dict:
@@ -464,10 +473,6 @@ def main() -> int:
         return 2
     print(heading(options.contenders), flush=True)
     rows = measure(options)
-    if options.json:
-        Path(options.json).write_text(json.dumps(rows, indent=1) + "\n")
-    if options.svg:
-        Path(options.svg).write_text(svg(rows, options.contenders))
     return 1 if any(row["errors"] for row in rows) else 0
 
 
