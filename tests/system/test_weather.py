@@ -146,6 +146,8 @@ class CurlClient(threading.Thread):
             path = self._folder / f"{number}"
             expected[str(path)] = BODIES[name]
             arguments += ["-o", str(path), f"{self._url()}/{name}"]
+        if self._random.random() < 0.5:
+            arguments.append("--compressed")
         self._run(arguments, expected)
 
     def _upload(self) -> None:
