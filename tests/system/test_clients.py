@@ -3,6 +3,7 @@ neighbours on either side."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -82,6 +83,25 @@ def test_openssl_agrees_on_a_protocol_and_may_not_negotiate_again(test):
         out, _ = client.communicate()
     assert b"RENEGOTIATING" in out and b"no renegotiation" in out, out[-1500:]
     assert proxies.curl("https://a.test/1k", "-o", "/dev/null", "-w", "%{http_code}") == "200"
+
+
+@time_limit(120)
+def test_h2load_with_uploads_tiny_windows_and_many_streams(test):
+    proxies = TlsProxies()
+    upload = proxies.lab.client.folder / "upload"
+    upload.write_bytes(BODIES["64k"])
+    tool = find_tool("h2load", "nghttp2-client")
+    for what, path, count, arguments in (
+            ("uploads", "/echo", 300, ["-c", "4", "-m", "16", "-d", str(upload)]),
+            ("windows of 255 bytes", "/16k", 100, ["-c", "2", "-m", "8", "-w", "8", "-W", "8"]),
+            ("a window of 16 KiB for 64 streams", "/64k", 400, ["-c", "2", "-m", "64", "-W", "14"]),
+            ("HTTP/1.1 over TLS", "/64k", 400, ["-c", "8", "--npn-list=http/1.1"])):
+        said = proxies.lab.client.run([tool, "-n", str(count), *arguments, f"--connect-to={proxies.nodes[0].front}:443",
+                                       f"https://a.test{path}"], seconds=60).stdout
+        assert f"{count} succeeded, 0 failed, 0 errored, 0 timeout" in said, f"{what}: {said}"
+        size = len(BODIES["64k" if path == "/echo" else path[1:]])
+        data = int(re.search(r"\((\d+)\) data", said)[1])
+        assert data == count * size, f"{what}: {data} bytes of bodies, not {count * size}"
 
 
 # ---- neighbours in front --------------------------------------------------------------------------
