@@ -84,7 +84,7 @@ def guide(name: str) -> dict:
     return {path.relative_to(GUIDES / name).as_posix(): path.read_text() for path in (GUIDES / name).rglob("*.conf")}
 
 
-@time_limit(90)
+@time_limit(180)
 def test_readme(test):
     blocks = re.findall(r"(?ms)^```\n(.*?)^```", (SOURCE / "README.md").read_text())
     first = {key: next(block for block in blocks if block.startswith(key))
@@ -97,7 +97,7 @@ def test_readme(test):
     assert pair.get(VIP).status == 200
 
 
-@time_limit(90)
+@time_limit(180)
 def test_guide_nginx_keepalived(test):
     openssl = find_tool("openssl", "openssl")
     files = guide("nginx-keepalived")
@@ -118,7 +118,7 @@ def test_guide_nginx_keepalived(test):
     pair.check_failover(("eth0", VIP))
 
 
-@time_limit(90)
+@time_limit(180)
 def test_guide_ipv6(test):
     files = guide("ipv6")
     files["node.conf"] = files["node.conf"].replace("2001:db8::100", VIP6)
@@ -129,7 +129,7 @@ def test_guide_ipv6(test):
     assert pair.get(VIP6).status == 200
 
 
-@time_limit(90)
+@time_limit(180)
 def test_guide_two_networks(test):
     pair = Documented(guide("two-networks"))
     pair.lab.client.ip("addr add 192.0.2.1/24 dev eth0")  # the uplink
@@ -145,7 +145,7 @@ def test_guide_two_networks(test):
     assert pair.get(VIP).status == 200
 
 
-@time_limit(90)
+@time_limit(180)
 def test_guide_no_multicast(test):
     files = guide("no-multicast")
     pair = Documented({**files, "node.conf": files["node.conf"] + "track_proxy = false;\n"})
@@ -156,7 +156,7 @@ def test_guide_no_multicast(test):
     pair.check_failover(("eth0", "10.1.0.100"))
 
 
-@time_limit(90)
+@time_limit(180)
 def test_guide_keepalived(test):
     """What import made of one node's file, and what it would make of the other's, are one election."""
     files = guide("keepalived")
