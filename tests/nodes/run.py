@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,14 +20,15 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(HERE), str(HERE.parent / "system"), str(HERE.parent / "support"), str(HERE.parent / "packaging")]
+# the folder of this file comes after them: its run.py is not the one that is meant below
+sys.path[:0] = [str(HERE.parent / folder) for folder in ("system", "support", "packaging")]
 
 import lab  # noqa: E402
 import rpm_test  # noqa: E402
 import run as system  # noqa: E402
 
 INSIDE = """systemd systemd-sysv dbus iproute2 procps util-linux passwd libnl-3-200 libnl-route-3-200 libssl3
-libnghttp2-14 libc-ares2 libbrotli1 libpcre2-8-0 zlib1g libcrypt1 libstdc++6 logrotate nftables rpm curl""".split()
+libconfig++9v5 libnghttp2-14 libc-ares2 libbrotli1 libpcre2-8-0 zlib1g libcrypt1 libstdc++6 logrotate nftables rpm curl""".split()
 TOOLS = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "rpm": "rpm", "nsenter": "util-linux"}
 
 
@@ -96,6 +98,8 @@ def main() -> int:
     system.HERE = HERE
     if "--list" in arguments or "--help" in arguments:
         return system.main()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))  # nothing is left behind then either
     folder = tempfile.mkdtemp(prefix="vipair-nodes-")
     os.environ["VIPAIR_NODE_GROUP"] = f"vipair-nodes-{os.getpid()}"
     try:

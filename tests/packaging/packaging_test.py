@@ -53,7 +53,7 @@ class Units(WithFolder):
         shutil.copytree("/usr/lib/systemd/system", units, symlinks=True, dirs_exist_ok=True)
         for unit in EXPOSURE_MAX:
             (units / unit).write_text(edit((PACKAGING / "systemd" / unit).read_text()))
-        for program in ("usr/sbin/vipair-vrrpd", "usr/sbin/vipair-proxyd", "bin/kill"):
+        for program in ("usr/sbin/vipair-vrrpd", "usr/sbin/vipair-proxyd", "usr/sbin/vipairctl"):
             path = self.folder / program
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("#!/bin/sh\n")
@@ -74,11 +74,10 @@ class Units(WithFolder):
             self.assertTrue(exposure, said)
             self.assertLessEqual(float(exposure[1]), most, f"{unit}:\n{said}")
 
-    def test_a_reload_is_checked_first(self):
-        for unit in EXPOSURE_MAX:
-            program = settings_of(unit, "ExecStart")
-            self.assertEqual(len(program), 1)
-            self.assertEqual(settings_of(unit, "ExecReload"), [f"{program[0]} --check", "/bin/kill -HUP $MAINPID"])
+    def test_a_reload_tells_what_is_wrong(self):
+        """A signal would be lost without an answer, and a check by another process does not have the credentials."""
+        for unit, daemon in (("vipair-vrrpd.service", "vrrp"), ("vipair-proxyd.service", "proxy")):
+            self.assertEqual(settings_of(unit, "ExecReload"), [f"/usr/sbin/vipairctl --timeout 30s reload {daemon}"])
 
     def test_what_a_restart_cannot_mend_ends_the_service(self):
         config = re.search(r"kExitConfig = (\d+)", "".join(
@@ -98,6 +97,10 @@ class Units(WithFolder):
         preset = (PACKAGING / "systemd/85-vipair.preset").read_text()
         self.assertEqual(re.findall(r"^(\w+) (\S+)$", preset, flags=re.M),
                          [("disable", unit) for unit in EXPOSURE_MAX])
+
+    def test_a_stop_reaches_the_agent_once(self):
+        """A second signal would cut the connections that drain."""
+        self.assertEqual(settings_of("vipair-vrrpd.service", "KillMode"), ["mixed"])
 
     def test_who_stops_first(self):
         self.assertIn("vipair-proxyd.service", settings_of("vipair-vrrpd.service", "After")[0].split())

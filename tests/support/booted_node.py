@@ -96,7 +96,7 @@ class BootedNode(Node):
             if self.container.poll() is not None:
                 raise AssertionError(f"{self.name} did not boot: {(self.folder / 'console.log').read_text()[-2000:]}")
             return self.leader and self.sh("systemctl is-system-running", check=False).strip() in ("running", "degraded")
-        wait_for(f"{self.name} has booted", is_up, 60.0, interval=0.1)
+        wait_for(f"{self.name} has booted", is_up, 150.0, interval=0.2)
 
     def sh(self, command: str, check: bool = True, seconds: float = 60.0) -> str:
         """A shell command inside, as root."""
@@ -191,17 +191,17 @@ class BootedNode(Node):
     def is_active(self, unit: str) -> bool:
         return self.sh(f"systemctl is-active {unit}", check=False).strip() == "active"
 
-    def property(self, unit: str, name: str) -> str:
+    def show(self, unit: str, name: str) -> str:
         return self.sh(f"systemctl show -P {name} {unit}").strip()
 
     def main_pid(self, unit: str) -> int:
         """Inside its own numbers; 0 when the service does not run."""
-        return int(self.property(unit, "MainPID"))
+        return int(self.show(unit, "MainPID"))
 
     def journal(self, unit: str = "") -> str:
         return self.sh("journalctl --no-pager -o cat" + (f" -u {unit}" if unit else ""), check=False)
 
-    def processes(self) -> list:
+    def of_vipair(self) -> list:
         """Command lines of everything of vipair's that runs."""
         listed = self.sh("ps -eo args=").splitlines()
         return [line for line in listed if "vipair-" in line and not line.startswith("/bin/sh") and "ps -eo" not in line]
