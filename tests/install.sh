@@ -16,7 +16,7 @@ deb_demo=(g++ cmake ninja-build ccache pkg-config libnl-3-dev libnl-route-3-dev 
   python3 iproute2 procps util-linux nginx-light)
 deb_all=(g++-11 clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14
   haproxy keepalived frr nftables tcpdump tshark mandoc openssh-client openssh-server prometheus curl iputils-ping apache2-utils nghttp2-client nghttp2-server nghttp2-proxy openssl
-  wrk testssl.sh python3-grpcio chromium-headless-shell libnss3-tools)
+  wrk testssl.sh python3-grpcio chromium-headless-shell libnss3-tools strace)
 deb_packages=(g++-11 rpm rpmlint rpm2cpio cpio debugedit bzip2 binutils make selinux-policy-dev policycoreutils checkpolicy
   semodule-utils systemd-container mmdebstrap logrotate nftables bash)
 
@@ -24,7 +24,7 @@ rpm_demo=(gcc-c++ cmake ninja-build ccache pkgconf-pkg-config boost-devel libnl3
   libconfig-devel c-ares-devel zlib-devel brotli-devel spdlog-devel fmt-devel pcre2-devel libxcrypt-devel gtest-devel
   gmock-devel python3 iproute procps-ng util-linux nginx)
 rpm_all=(clang clang-tools-extra compiler-rt llvm libasan libubsan libtsan haproxy keepalived frr nftables tcpdump
-  wireshark-cli mandoc openssh-clients openssh-server curl iputils httpd-tools nghttp2 openssl)
+  wireshark-cli mandoc openssh-clients openssh-server curl iputils httpd-tools nghttp2 openssl strace)
 rpm_packages=(rpm-build rpmlint cpio bzip2 binutils make selinux-policy-devel systemd-container mmdebstrap logrotate nftables
   firewalld-filesystem systemd-rpm-macros)
 

@@ -1,18 +1,21 @@
-// crowd ADDRESS PORT COUNT idle|slow: so many clients at once. For each line on standard input one JSON line about
-// how they are doing, and a last one at end of file.
+// crowd ADDRESS PORT COUNT idle|tls|slow: so many clients at once. For each line on standard input one JSON line
+// about how they are doing, and a last one at end of file.
 //
-// idle: each asks for /1k once and keeps its connection. slow: each sends the beginning of a request and then one
-// byte of a field every two seconds, for ever. `open` have a connection, `answered` got the beginning of a response
-// (idle) or of a refusal (slow), `closed` were closed or reset by the other side, `failed` never got a connection.
+// idle: each asks for /1k once and keeps its connection. tls: the same over TLS. slow: each sends the beginning of
+// a request and then one byte of a field every two seconds, for ever. `open` have a connection, `answered` got the
+// beginning of a response (idle, tls) or of a refusal (slow), `closed` were closed or reset by the other side,
+// `failed` never got a connection.
 
 #include <poll.h>
 
 #include <array>
 #include <ctime>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "net.h"
+#include "tls.h"
 
 namespace {
 
@@ -22,19 +25,21 @@ constexpr int kTickMs = 100;
 constexpr std::string_view kRequest = "GET /1k HTTP/1.1\r\nHost: www.example.com\r\n\r\n";
 constexpr std::string_view kBeginning = "GET /1k HTTP/1.1\r\nHost: www.example.com\r\nX-Slow: ";
 
-enum class State { none, connecting, open, closed };
+enum class State { none, connecting, shaking_hands, open, closed };
 
 struct Client {
   int fd = -1;
+  SSL* ssl = nullptr;
   State state = State::none;
   bool is_answered = false;
 };
 
 class Crowd {
  public:
-  Crowd(const std::string& endpoint, std::size_t count, bool is_slow)
+  Crowd(const std::string& endpoint, std::size_t count, bool is_slow, bool is_tls)
       : target_(bench::parse_endpoint(endpoint)),
         is_slow_(is_slow),
+        tls_(is_tls ? std::make_unique<bench::TlsClient>(false) : nullptr),
         clients_(count),
         epoll_(epoll_create1(EPOLL_CLOEXEC)) {
     if (epoll_ < 0) bench::fail("epoll_create1");
@@ -82,20 +87,20 @@ class Crowd {
 
   void on_event(Client& client, std::uint32_t events) {
     if (client.state == State::connecting) {
-      --connecting_;
-      const std::string_view text = is_slow_ ? kBeginning : kRequest;
-      if ((events & (EPOLLERR | EPOLLHUP)) != 0 || !say(client, text)) {
-        end(client);
-        ++failed_;
-        return;
-      }
-      client.state = State::open;
-      ++open_;
+      if ((events & (EPOLLERR | EPOLLHUP)) != 0) return give_up(client);
       bench::watch_again(epoll_, client.fd, EPOLLIN, &client);
+      if (tls_ == nullptr) return begin(client);
+      client.ssl = tls_->begin(client.fd, "www.example.com");
+      client.state = State::shaking_hands;
+    }
+    if (client.state == State::shaking_hands) {
+      const ssize_t result = bench::as_socket(client.ssl, SSL_do_handshake(client.ssl));
+      if (result > 0) return begin(client);
+      if (result == 0 || errno != EAGAIN) give_up(client);
       return;
     }
     char bytes[4096];
-    const ssize_t size = recv(client.fd, bytes, sizeof bytes, 0);
+    const ssize_t size = bench::receive(client.fd, client.ssl, bytes, sizeof bytes);
     if (size > 0) {
       if (!client.is_answered) ++answered_;
       client.is_answered = true;
@@ -104,6 +109,19 @@ class Crowd {
       --open_;
       ++closed_;
     }
+  }
+
+  void begin(Client& client) {
+    if (!say(client, is_slow_ ? kBeginning : kRequest)) return give_up(client);
+    --connecting_;
+    client.state = State::open;
+    ++open_;
+  }
+
+  void give_up(Client& client) {
+    end(client);
+    --connecting_;
+    ++failed_;
   }
 
   // A slice of the clients at each call, so that all have their turn every kDripSeconds.
@@ -122,10 +140,12 @@ class Crowd {
   }
 
   static bool say(const Client& client, std::string_view text) {
-    return send(client.fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+    return bench::transmit(client.fd, client.ssl, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   }
 
   static void end(Client& client) {
+    bench::end(client.ssl);
+    client.ssl = nullptr;
     close(client.fd);
     client.state = State::closed;
   }
@@ -138,6 +158,7 @@ class Crowd {
 
   sockaddr_in target_;
   bool is_slow_;
+  std::unique_ptr<bench::TlsClient> tls_;  // may be absent
   std::vector<Client> clients_;
   int epoll_;
   std::size_t next_ = 0, connecting_ = 0, open_ = 0, answered_ = 0, closed_ = 0, failed_ = 0, dripped_ = 0;
@@ -148,11 +169,11 @@ class Crowd {
 
 int main(int count, char** arguments) {
   if (count != 5) {
-    std::fprintf(stderr, "usage: crowd ADDRESS PORT COUNT idle|slow\n");
+    std::fprintf(stderr, "usage: crowd ADDRESS PORT COUNT idle|tls|slow\n");
     return 2;
   }
   bench::prepare_process();
   const std::string endpoint = std::string(arguments[1]) + ":" + arguments[2];
   const std::string_view kind = arguments[4];
-  Crowd(endpoint, std::strtoul(arguments[3], nullptr, 10), kind == "slow").run();
+  Crowd(endpoint, std::strtoul(arguments[3], nullptr, 10), kind == "slow", kind == "tls").run();
 }
