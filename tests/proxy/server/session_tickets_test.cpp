@@ -93,6 +93,17 @@ TEST(TicketKeys, AClientResumesOnTheOtherNode) {
   EXPECT_FALSE(own.visit(visit.session.get()).is_resumed);
 }
 
+TEST(TicketKeys, AResumedClientGetsItsNextTicket) {
+  Node node({secret_of(1)});
+  Node::Visit visit = node.visit();
+  for (int i = 0; i < 3; ++i) {
+    Node::Visit next = node.visit(visit.session.get());
+    EXPECT_TRUE(next.is_resumed);
+    ASSERT_NE(next.session, nullptr) << "clients of TLS 1.3 use a ticket once";
+    visit = std::move(next);
+  }
+}
+
 TEST(TicketKeys, OpensTicketsOfTwoPeriodsBackAndOneAhead) {
   for (int periods = -2; periods <= 4; ++periods) {
     Node first({secret_of(1)}), second({secret_of(1)});
