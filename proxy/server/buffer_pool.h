@@ -1,15 +1,16 @@
 #pragma once
 // The memory bodies and heads flow through: blocks of two sizes, kept by the worker that used them. A freed block
-// is the next one taken, while it is warm. One thread; a pool outlives its blocks.
+// is the next one taken, while it is warm. What a crowd needed goes back to the heap when it has left (trim()). One
+// thread; a pool outlives its blocks.
 
 #include <cstddef>
 #include <cstring>
 #include <memory>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "common/base/assert.h"
+#include "proxy/server/free_list.h"
 #include "proxy/server/pipe_pool.h"
 
 namespace vipair::proxy {
@@ -20,25 +21,24 @@ class BufferPool {
 
   static constexpr std::size_t kSmall = 16 * 1024;  // a head, a small message
   static constexpr std::size_t kLarge = 64 * 1024;  // a body
-  static constexpr std::size_t kKeptMax = 256;      // free blocks kept of each size; more go back to the heap
 
   std::unique_ptr<char[]> take(std::size_t capacity) {
-    std::vector<std::unique_ptr<char[]>>* free = list(capacity);
-    if (free == nullptr || free->empty()) return std::unique_ptr<char[]>(new char[capacity]);
-    std::unique_ptr<char[]> block = std::move(free->back());
-    free->pop_back();
-    return block;
+    FreeList<char[]>* free = list(capacity);
+    std::unique_ptr<char[]> block = free != nullptr ? free->take() : nullptr;
+    return block != nullptr ? std::move(block) : std::unique_ptr<char[]>(new char[capacity]);
   }
   void give_back(std::unique_ptr<char[]> block, std::size_t capacity) {
-    std::vector<std::unique_ptr<char[]>>* free = list(capacity);
-    if (free != nullptr && free->size() < kKeptMax) free->push_back(std::move(block));
+    FreeList<char[]>* free = list(capacity);
+    if (free != nullptr) free->give_back(std::move(block));
   }
+  // Frees the blocks that nobody has taken since the last call; how many bytes that were.
+  std::size_t trim() { return small_.trim() * kSmall + large_.trim() * kLarge; }
 
  private:
-  std::vector<std::unique_ptr<char[]>>* list(std::size_t capacity) {
+  FreeList<char[]>* list(std::size_t capacity) {
     return capacity == kSmall ? &small_ : capacity == kLarge ? &large_ : nullptr;
   }
-  std::vector<std::unique_ptr<char[]>> small_, large_;
+  FreeList<char[]> small_, large_;
 };
 
 // A window [begin, end) of unread bytes in a block of the pool. Holds no memory until it is asked to.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <utility>
 
 #include "proxy/server/admission.h"
@@ -49,36 +48,33 @@ ClientSession::~ClientSession() {
   worker_.counters.connections.subtract();
 }
 
-void ClientSession::start() {
-  task_ = run();
-  task_.start({&ClientSession::on_done, this});
-}
-
 void ClientSession::on_done(void* session) {
   auto* self = static_cast<ClientSession*>(session);
   if (std::exception_ptr error = self->task_.error()) {
-    // Out of memory, most likely: it costs this connection, not the others.
     try {
       std::rethrow_exception(error);
     } catch (const std::exception& exception) {
-      log::error(std::string("client session ended by an exception: ") + exception.what());
+      self->on_exception(exception);
     }
   }
-  self->client_->set_waiter(nullptr);  // a stream of HTTP/2 sees that nobody will serve its next request
-  self->worker_.finished.push_back(self);
+  self->worker_.ended_tasks.push_back(std::move(self->task_));  // we are still within its frame
+  if (self->goes_on_) {
+    self->wait();
+  } else {
+    self->leave();
+  }
 }
 
-// The life of a client connection. Everything it calls is a plain function that returns at once.
-Task ClientSession::run() {
-  bool goes_on = true;
-  while (goes_on) {
-    while (!has_input()) {
-      if (must_leave()) co_return;
-      const bool is_late = co_await waiter_.activity(idle_deadline());
-      if (is_late && !has_input()) co_return;
-    }
-    if (!begin_head()) co_return;
-    if (is_idle()) continue;
+// Out of memory, most likely: it costs this connection, not the others.
+void ClientSession::on_exception(const std::exception& exception) {
+  log::error(std::string("client session ended by an exception: ") + exception.what());
+  goes_on_ = false;
+}
+
+// The life of a request, and of those that came together with it. Everything it calls is a plain function that
+// returns at once.
+Task ClientSession::serve() {
+  do {
     while (request_->state == State::reading_head) {
       if (read_head()) continue;
       const bool is_late = co_await waiter_.activity(request_->deadline);
@@ -116,8 +112,8 @@ Task ClientSession::run() {
       // Nobody was waited for: a client that asks for nothing but such answers would keep the worker for itself.
       co_await waiter_.yield();
     }
-    goes_on = finish_request();
-  }
+    finish_request();
+  } while (begin_next());
   if (!must_linger_) co_return;
   // Closing with unread input would reset the connection, and the client might never read our last answer.
   client_->shutdown_write();
@@ -130,6 +126,38 @@ Task ClientSession::run() {
 }
 
 // ---- between requests ------------------------------------------------------------------------
+
+// Called when something happens while no request runs, and when nothing has happened for too long.
+void ClientSession::on_activity(void* session) {
+  auto* self = static_cast<ClientSession*>(session);
+  try {
+    self->begin_or_wait();
+  } catch (const std::exception& exception) {
+    self->on_exception(exception);
+    self->leave();
+  }
+}
+
+void ClientSession::begin_or_wait() {
+  while (has_input()) {
+    if (!begin_head()) return leave();
+    if (is_idle()) continue;
+    task_ = serve();
+    return task_.start({&ClientSession::on_done, this});
+  }
+  if (must_leave() || now() >= idle_deadline()) return leave();
+  wait();
+}
+
+void ClientSession::wait() {
+  waiter_.call(idle_deadline(), &ClientSession::on_activity, this);
+  if (has_input() || must_leave()) waiter_.wake();  // what came while a request ended
+}
+
+void ClientSession::leave() {
+  client_->set_waiter(nullptr);  // a stream of HTTP/2 sees that nobody will serve its next request
+  worker_.finished.push_back(this);
+}
 
 bool ClientSession::has_input() const { return request_ != nullptr || client_->can_read(); }
 
@@ -166,6 +194,12 @@ bool ClientSession::begin_head() {
   request_->deadline = (has_served_ ? request_->started : idle_since_) + timeouts.request_head;
   if (!request_->exchange.head_in.empty()) parse_head();
   return true;
+}
+
+bool ClientSession::begin_next() {
+  if (!goes_on_ || !has_input()) return false;
+  goes_on_ = begin_head();
+  return goes_on_ && !is_idle();
 }
 
 bool ClientSession::read_head() {
@@ -375,10 +409,10 @@ void ClientSession::abandon() {
 
 // ---- the end ---------------------------------------------------------------------------------
 
-bool ClientSession::finish_request() {
+void ClientSession::finish_request() {
   Request& request = *request_;
   Exchange& exchange = request.exchange;
-  const bool goes_on = request.client_persists && !request.must_abort;
+  goes_on_ = request.client_persists && !request.must_abort;
   record(worker_, info_, request);
   if (request.must_abort) client_->abort_on_close();
   const bool was_answered = request.status != 0 && !request.must_abort;
@@ -386,11 +420,10 @@ bool ClientSession::finish_request() {
   LocalSnapshot* const local = request.local;
   request.reset();
   worker_.unpin(local);
-  must_linger_ = !goes_on && was_answered && (sends_on || !exchange.head_in.empty() || client_->can_read());
-  if (!goes_on || exchange.head_in.empty()) worker_.requests.give_back(std::move(request_));
+  must_linger_ = !goes_on_ && was_answered && (sends_on || !exchange.head_in.empty() || client_->can_read());
+  if (!goes_on_ || exchange.head_in.empty()) worker_.requests.give_back(std::move(request_));
   idle_since_ = now();
   has_served_ = true;
-  return goes_on;
 }
 
 // False: there is nothing to wait for any more.

@@ -1,7 +1,9 @@
 #pragma once
-// One client connection from accept to close: one coroutine, one frame, however many requests. Between requests it
-// holds no buffer. Belongs to its worker, which destroys it after its coroutine has ended.
+// One client connection from accept to close. While a request runs it has a coroutine and a Request, both from the
+// worker's pools; between requests it has neither, nor any buffer: what stays is this object and its stream.
+// Belongs to its worker, which destroys it after leave().
 
+#include <exception>
 #include <memory>
 #include <string_view>
 
@@ -26,27 +28,34 @@ class ClientSession final : public Session {
                 std::string_view already_read = {});
   ~ClientSession() override;
 
-  void start();  // runs up to its first wait
+  void start() { on_activity(this); }  // runs up to its first wait
   void wake() override { waiter_.wake(); }
   bool is_idle() const override { return request_ == nullptr; }
+  FramePool& frame_pool() { return worker_.request_frames; }
 
  private:
   using State = Request::State;
 
-  Task run();
+  Task serve();
   static void on_done(void* session);
+  void on_exception(const std::exception& exception);
   bool is_stream() const { return info_.http_version == 2; }  // its connection is counted as a whole
   TimePoint now() const { return worker_.scheduler.now(); }
   const Config& config() const { return request_->local->snapshot->config; }
 
   // between requests
+  static void on_activity(void* session);
+  void begin_or_wait();
+  void wait();
+  void leave();  // the worker may destroy this
   bool has_input() const;
   bool must_leave() const;
   TimePoint idle_deadline() const;
 
   // the request's head
   bool begin_head();
-  bool read_head();  // false: nothing to do until something happens
+  bool begin_next();  // true: a request that was here already
+  bool read_head();   // false: nothing to do until something happens
   void parse_head();
   void on_head_timeout();
   void settle(const std::optional<OwnAnswer>& own);  // what admission says
@@ -69,7 +78,7 @@ class ClientSession final : public Session {
   void abandon();  // there is nobody to answer
 
   // the end
-  bool finish_request();  // true: the connection waits for the next one
+  void finish_request();
   bool discard_input(std::size_t& discarded);
 
   WorkerContext& worker_;
@@ -79,6 +88,7 @@ class ClientSession final : public Session {
   TimePoint idle_since_;
   const ClientInfo info_;
   bool has_served_ = false;
+  bool goes_on_ = true;  // behind this request there may be others
   bool must_linger_ = false;
   Task task_;
 };

@@ -78,16 +78,14 @@ http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client) {
 }
 
 std::unique_ptr<Request> RequestPool::take() {
-  if (free_.empty()) return std::make_unique<Request>(buffers_);
-  std::unique_ptr<Request> request = std::move(free_.back());
-  free_.pop_back();
-  return request;
+  std::unique_ptr<Request> request = free_.take();
+  return request != nullptr ? std::move(request) : std::make_unique<Request>(buffers_);
 }
 
 void RequestPool::give_back(std::unique_ptr<Request> request) {
   request->reset();
   request->exchange.head_in.release();
-  if (free_.size() < kKeptMax) free_.push_back(std::move(request));
+  free_.give_back(std::move(request));
 }
 
 }  // namespace vipair::proxy

@@ -17,6 +17,7 @@
 #include "proxy/server/client_info.h"
 #include "proxy/server/dispatcher.h"
 #include "proxy/server/exchange.h"
+#include "proxy/server/free_list.h"
 #include "proxy/server/guard.h"
 #include "proxy/server/request_id.h"
 #include "proxy/server/snapshot.h"
@@ -89,14 +90,15 @@ http::ExchangeFacts facts_of(const Request& request, const ClientInfo& client);
 // The requests of a worker that are not in use.
 class RequestPool {
  public:
-  static constexpr std::size_t kKeptMax = 256;
   explicit RequestPool(BufferPool& buffers) : buffers_(buffers) {}
   std::unique_ptr<Request> take();
   void give_back(std::unique_ptr<Request> request);
+  // Frees the requests that nobody has taken since the last call; how many bytes that were, at least.
+  std::size_t trim() { return free_.trim() * sizeof(Request); }
 
  private:
   BufferPool& buffers_;
-  std::vector<std::unique_ptr<Request>> free_;
+  FreeList<Request> free_;
 };
 
 }  // namespace vipair::proxy

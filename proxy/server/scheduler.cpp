@@ -6,7 +6,7 @@
 namespace vipair::proxy {
 
 void Waiter::wake() {
-  if (handle_ && !run_.is_linked()) scheduler_.ready_.push_back(run_);
+  if (waiting_ != nullptr && !RunHook::is_linked()) scheduler_.ready_.push_back(*this);
 }
 
 Waiter::Awaiter Waiter::activity(TimePoint deadline) {
@@ -16,8 +16,24 @@ Waiter::Awaiter Waiter::activity(TimePoint deadline) {
 
 Waiter::Awaiter Waiter::yield() { return {*this, true}; }
 
+void Waiter::call(TimePoint deadline, void (*function)(void* owner), void* owner) {
+  waiting_ = owner;
+  function_ = function;
+  scheduler_.schedule(*this, deadline);
+}
+
+void Waiter::resume() {
+  void* const waiting = std::exchange(waiting_, nullptr);
+  if (function_ != nullptr) {
+    function_(waiting);
+  } else {
+    std::coroutine_handle<>::from_address(waiting).resume();
+  }
+}
+
 void Waiter::Awaiter::await_suspend(std::coroutine_handle<> handle) noexcept {
-  waiter.handle_ = handle;
+  waiter.waiting_ = handle.address();
+  waiter.function_ = nullptr;
   if (yields) waiter.wake();
 }
 
@@ -31,7 +47,7 @@ void Scheduler::schedule(Waiter& waiter, TimePoint deadline) {
   // The slot after the deadline's, so that a deadline never fires early.
   const std::int64_t wanted =
       std::clamp(tick_of(deadline) + 1, tick_ + 1, tick_ + static_cast<std::int64_t>(kSlots) - 1);
-  Waiter::TimerNode& node = waiter.timer_;
+  TimerHook& node = waiter;
   if (node.is_linked() && node.tick <= wanted) return;
   node.tick = wanted;
   slots_[static_cast<std::size_t>(wanted) % kSlots].push_back(node);
@@ -44,10 +60,10 @@ void Scheduler::advance(TimePoint now) {
   if (last - tick_ > static_cast<std::int64_t>(kSlots)) tick_ = last - static_cast<std::int64_t>(kSlots);
   while (tick_ < last) {
     ++tick_;
-    IntrusiveList<Waiter::TimerNode> due;
+    IntrusiveList<TimerHook> due;
     due.take(slots_[static_cast<std::size_t>(tick_) % kSlots]);
-    while (Waiter::TimerNode* node = due.pop_front()) {
-      Waiter& waiter = node->owner;
+    while (TimerHook* node = due.pop_front()) {
+      auto& waiter = static_cast<Waiter&>(*node);
       if (waiter.deadline_ <= now_) {
         waiter.wake();
       } else {
@@ -59,10 +75,7 @@ void Scheduler::advance(TimePoint now) {
 
 void Scheduler::run() {
   running_.take(ready_);
-  while (Waiter::RunNode* node = running_.pop_front()) {
-    Waiter& waiter = node->owner;
-    std::exchange(waiter.handle_, nullptr).resume();
-  }
+  while (RunHook* node = running_.pop_front()) static_cast<Waiter*>(node)->resume();
 }
 
 }  // namespace vipair::proxy

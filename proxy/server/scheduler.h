@@ -20,14 +20,22 @@ namespace vipair::proxy {
 
 class Scheduler;
 
-// What one coroutine waits on: activity on its streams, or its deadline. Streams call wake().
-class Waiter {
+// The places of a waiter in the scheduler's lists.
+struct RunHook : ListHook {};
+struct TimerHook : ListHook {
+  std::int64_t tick = 0;  // the slot's tick while linked
+};
+
+// What one coroutine waits on: activity on its streams, or its deadline. Streams call wake(). Whoever waits for
+// long and needs no coroutine until then is called instead (call()): a frame would be most of an idle connection's
+// memory.
+class Waiter : private RunHook, private TimerHook {
  public:
   explicit Waiter(Scheduler& scheduler) : scheduler_(scheduler) {}
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
-  void wake();  // no effect unless the coroutine is suspended on this waiter
+  void wake();  // no effect unless somebody waits
 
   struct Awaiter {
     Waiter& waiter;
@@ -40,26 +48,18 @@ class Waiter {
   Awaiter activity(TimePoint deadline);
   // Lets every other ready waiter run first.
   Awaiter yield();
+  // function(owner) is called once, in place of a coroutine that is resumed: after wake() or the deadline. It looks
+  // at the clock itself.
+  void call(TimePoint deadline, void (*function)(void* owner), void* owner);
 
  private:
   friend class Scheduler;
-  class RunNode : public ListHook {
-   public:
-    explicit RunNode(Waiter& owner_waiter) : owner(owner_waiter) {}
-    Waiter& owner;
-  };
-  class TimerNode : public ListHook {
-   public:
-    explicit TimerNode(Waiter& owner_waiter) : owner(owner_waiter) {}
-    Waiter& owner;
-    std::int64_t tick = 0;  // the slot's tick while linked
-  };
+  void resume();
 
   Scheduler& scheduler_;
-  std::coroutine_handle<> handle_;  // set while suspended
+  void* waiting_ = nullptr;            // a suspended coroutine's frame, or the owner that is to be called
+  void (*function_)(void*) = nullptr;  // nullptr: a coroutine
   TimePoint deadline_ = TimePoint::max();
-  RunNode run_{*this};
-  TimerNode timer_{*this};
 };
 
 class Scheduler {
@@ -72,7 +72,7 @@ class Scheduler {
   TimePoint now() const { return now_; }  // of this turn
   // Sets the time of this turn and queues the waiters whose deadline has passed.
   void advance(TimePoint now);
-  // Resumes every queued waiter once; those queued meanwhile wait for the next turn.
+  // Resumes or calls for every queued waiter once; those queued meanwhile wait for the next turn.
   void run();
   bool has_work() const { return !ready_.empty(); }
 
@@ -83,9 +83,9 @@ class Scheduler {
 
   TimePoint now_;
   std::int64_t tick_;  // slots up to this one have been looked at
-  IntrusiveList<Waiter::RunNode> ready_;
-  IntrusiveList<Waiter::RunNode> running_;
-  std::array<IntrusiveList<Waiter::TimerNode>, kSlots> slots_;
+  IntrusiveList<RunHook> ready_;
+  IntrusiveList<RunHook> running_;
+  std::array<IntrusiveList<TimerHook>, kSlots> slots_;
 };
 
 }  // namespace vipair::proxy

@@ -2,12 +2,58 @@
 // The coroutine of one client connection: one frame, started once, resumed by its waiter until it ends, destroyed
 // by its owner. It returns nothing; what ends it early is an exception, kept for the owner. Never resumed after
 // done().
+//
+// A member function of a class that has frame_pool() takes its frame's memory from there.
 
 #include <coroutine>
+#include <cstddef>
 #include <exception>
+#include <new>
 #include <utility>
+#include <vector>
 
 namespace vipair::proxy {
+
+// The memory of frames that have ended, for those to come. All are of one size: each kind of coroutine has a pool
+// of its own. One thread; outlives its frames.
+class FramePool {
+ public:
+  static constexpr std::size_t kKeptMax = 256;  // free ones; more go back to the heap
+
+  FramePool() = default;
+  FramePool(const FramePool&) = delete;
+  FramePool& operator=(const FramePool&) = delete;
+  ~FramePool() {
+    for (void* block : free_) ::operator delete(block);
+  }
+
+  // Of `pool`, or of the heap where there is none.
+  static void* take(FramePool* pool, std::size_t size) {
+    void* block = nullptr;
+    if (pool != nullptr && !pool->free_.empty()) {
+      block = pool->free_.back();
+      pool->free_.pop_back();
+    } else {
+      if (pool != nullptr) pool->free_.reserve(kKeptMax);  // so that none of them is given back in vain
+      block = ::operator new(kHeader + size);
+    }
+    *static_cast<FramePool**>(block) = pool;
+    return static_cast<char*>(block) + kHeader;
+  }
+  static void give_back(void* frame) noexcept {
+    void* const block = static_cast<char*>(frame) - kHeader;
+    FramePool* const pool = *static_cast<FramePool**>(block);
+    if (pool != nullptr && pool->free_.size() < kKeptMax) {
+      pool->free_.push_back(block);
+    } else {
+      ::operator delete(block);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kHeader = __STDCPP_DEFAULT_NEW_ALIGNMENT__;  // in front of a frame: its pool
+  std::vector<void*> free_;
+};
 
 class [[nodiscard]] Task {
  public:
@@ -19,6 +65,14 @@ class [[nodiscard]] Task {
   };
 
   struct promise_type {
+    template <class Owner, class... Arguments>
+    requires requires(Owner& owner) { owner.frame_pool(); }
+    static void* operator new(std::size_t size, Owner& owner, Arguments&&...) {
+      return FramePool::take(&owner.frame_pool(), size);
+    }
+    static void* operator new(std::size_t size) { return FramePool::take(nullptr, size); }
+    static void operator delete(void* frame) noexcept { FramePool::give_back(frame); }
+
     struct Final {
       bool await_ready() noexcept { return false; }
       void await_suspend(std::coroutine_handle<promise_type> handle) noexcept {

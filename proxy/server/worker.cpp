@@ -66,7 +66,7 @@ void Worker::start() {
 void Worker::run() {
   while (!is_stopping_) {
     reactor_.turn();
-    destroy_finished();
+    context_.end_turn();
     if (context_.scheduler.now() >= next_tick_) tick();
     if (context_.is_draining && context_.sessions.empty()) break;
   }
@@ -126,11 +126,6 @@ void Worker::begin_session(std::unique_ptr<Stream> stream, const ClientInfo& cli
   } else {
     begin(std::make_unique<ClientSession>(context_, std::move(stream), client));
   }
-}
-
-void Worker::destroy_finished() {
-  for (Session* session : context_.finished) delete session;
-  context_.finished.clear();
 }
 
 // ---- commands --------------------------------------------------------------------------------

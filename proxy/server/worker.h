@@ -58,7 +58,6 @@ class Worker {
   void begin(std::unique_ptr<AnySession> session);
   void begin_session(std::unique_ptr<Stream> client, const ClientInfo& info);
   void accept(UniqueFd fd, ClientInfo client);
-  void destroy_finished();
 
   Settings settings_;
   Reactor reactor_;

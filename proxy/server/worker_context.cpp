@@ -1,13 +1,25 @@
 #include "proxy/server/worker_context.h"
 
+#include <malloc.h>
+
 #include "proxy/http/date.h"
 
 namespace vipair::proxy {
+
+namespace {
+constexpr std::size_t kTrimMin = 1024 * 1024;  // bytes
+}  // namespace
 
 void WorkerContext::begin_drain() {
   announces_close = is_draining = true;
   draining_since = scheduler.now();
   sessions.for_each([](Session& session) { session.wake(); });
+}
+
+void WorkerContext::end_turn() {
+  for (Session* session : finished) delete session;
+  finished.clear();
+  ended_tasks.clear();
 }
 
 void WorkerContext::use(std::shared_ptr<const Snapshot> snapshot) {
@@ -105,6 +117,9 @@ void WorkerContext::sweep(TimePoint now) {
     }
   }
   std::erase_if(lines_, [](const auto& line) { return line.second.expired(); });
+  const std::size_t freed = requests.trim() + buffers.trim();
+  // The heap keeps what lies between blocks in use. To search it costs some time: worth it after a crowd.
+  if (freed >= kTrimMin) (void)malloc_trim(0);
 }
 
 void WorkerContext::report_failure(const policy::ProxyError& error, const UpstreamPool* server, bool retries) {

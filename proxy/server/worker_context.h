@@ -25,6 +25,7 @@
 #include "proxy/server/scheduler.h"
 #include "proxy/server/session.h"
 #include "proxy/server/snapshot.h"
+#include "proxy/server/task.h"
 #include "proxy/server/upstream_pool.h"
 
 namespace vipair::proxy {
@@ -76,7 +77,10 @@ struct WorkerContext {
   };
   IntrusiveList<OpeningNode> openings;
   std::size_t opening_count = 0;
-  std::vector<Session*> finished;  // destroyed at the end of the turn
+  std::vector<Session*> finished;  // destroyed at the end of the turn, by end_turn()
+  FramePool request_frames;        // of ClientSession::serve()
+  std::vector<Task> ended_tasks;   // of sessions that go on; destroyed at the end of the turn
+  void end_turn();
 
   bool announces_close = false;  // every response says Connection: close
   bool is_draining = false;      // idle connections go soon
@@ -99,7 +103,8 @@ struct WorkerContext {
     return &current();
   }
   void unpin(LocalSnapshot* local);
-  void sweep(TimePoint now);  // idle upstream connections; every second or so
+  // Gives back what was not needed of late: idle upstream connections, pooled memory. Every second or so.
+  void sweep(TimePoint now);
 
   // ---- requests that wait for room (proxy/server/waiting_line.h) ---------------------------
   // A server of the line's upstream has room: wakes whoever has waited longest, here or in another worker.

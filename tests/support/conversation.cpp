@@ -129,8 +129,7 @@ void Conversation::turn() {
   }
   scheduler_.advance(now_);
   scheduler_.run();
-  for (Session* session : context_.finished) delete session;
-  context_.finished.clear();
+  context_.end_turn();
 }
 
 void Conversation::run() {

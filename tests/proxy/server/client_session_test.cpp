@@ -128,6 +128,99 @@ TEST(ClientSession, HoldsNoBufferWhileIdle) {
   EXPECT_TRUE(talk.session().is_idle());
 }
 
+// What 10,000 idle connections cost is 10,000 times this and a TcpStream.
+TEST(ClientSession, IsSmallWhileIdle) { EXPECT_LE(sizeof(ClientSession), 384u); }
+
+TEST(ClientSession, ManyIdleConnectionsAreServedByOneRequest) {
+  Conversation talk;
+  std::vector<std::shared_ptr<Wire>> crowd;
+  for (int i = 0; i < 20; ++i) crowd.push_back(talk.connect());
+  for (int round = 0; round < 3; ++round) {
+    for (auto& client : crowd) {
+      client->send(kGet);
+      talk.run();
+      talk.origin_sends(kOk);
+      EXPECT_EQ(body_of(client->take()), "ok");
+    }
+  }
+  EXPECT_EQ(talk.connections(), 1u);
+  EXPECT_EQ(talk.sessions(), 21u);
+}
+
+TEST(ClientSession, AnIdleConnectionIsClosedAfterKeepAliveAndNoSooner) {
+  Config config = simple_config();
+  config.timeouts.keep_alive = std::chrono::seconds(60);
+  Conversation talk(config);
+  for (int i = 0; i < 3; ++i) {
+    talk.pass(std::chrono::seconds(i == 0 ? 5 : 55));
+    talk.client_sends(kGet);
+    talk.origin_sends(kOk);
+    EXPECT_EQ(body_of(talk.client_gets()), "ok");
+  }
+  talk.pass(std::chrono::seconds(59));
+  EXPECT_FALSE(talk.client().is_closed());
+  talk.pass(std::chrono::seconds(2));
+  EXPECT_TRUE(talk.client().is_closed());
+  EXPECT_EQ(talk.sessions(), 0u);
+}
+
+TEST(ClientSession, AReloadThatChangesKeepAliveHoldsForThoseWhoWaitAlready) {
+  Config config = simple_config();
+  Conversation talk(config);
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  talk.client_gets();
+  config.timeouts.keep_alive = std::chrono::minutes(10);
+  talk.reload(config);
+  talk.pass(std::chrono::minutes(9));
+  EXPECT_FALSE(talk.client().is_closed()) << "the deadline was looked at again";
+  talk.pass(std::chrono::minutes(2));
+  EXPECT_TRUE(talk.client().is_closed());
+}
+
+TEST(ClientSession, ADrainEndsIdleConnectionsAndLetsRequestsFinish) {
+  Conversation talk;
+  auto fresh = talk.connect(), served = talk.connect(), busy = talk.connect();
+  served->send(kGet);
+  talk.run();
+  talk.origin_sends(kOk);
+  served->take();
+  busy->send(kGet);
+  talk.run();
+  talk.drain();
+  EXPECT_FALSE(fresh->is_closed()) << "a request may be on its way";
+  talk.pass(std::chrono::milliseconds(1200));
+  EXPECT_TRUE(fresh->is_closed());
+  EXPECT_TRUE(served->is_closed());
+  EXPECT_FALSE(busy->is_closed());
+  talk.origin_sends(kOk);
+  EXPECT_EQ(body_of(busy->take()), "ok");
+  EXPECT_EQ(talk.sessions(), 0u);
+}
+
+TEST(ClientSession, ARequestThatComesWhileAnIdleConnectionIsDrainedIsServed) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  talk.client_gets();
+  talk.drain();
+  talk.pass(std::chrono::milliseconds(500));
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  EXPECT_EQ(field(talk.client_gets(), "Connection"), "close");
+  EXPECT_TRUE(talk.client().is_closed());
+}
+
+TEST(ClientSession, AnIdleConnectionThatTheClientEndsIsGone) {
+  Conversation talk;
+  talk.client_sends(kGet);
+  talk.origin_sends(kOk);
+  talk.client().half_close();
+  talk.run();
+  EXPECT_EQ(talk.sessions(), 0u);
+  EXPECT_TRUE(talk.client().is_closed());
+}
+
 TEST(ClientSession, AReadThatFilledItsBufferIsNotTheBeginningOfARequest) {
   Conversation talk;
   talk.client_sends("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n");

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
 #include "proxy/server/task.h"
@@ -135,6 +136,93 @@ TEST(Scheduler, ADestroyedWaiterIsForgotten) {
   sleeper.reset();
   EXPECT_FALSE(scheduler.has_work());
   pass(scheduler, kStart, kStart + seconds(2), milliseconds(25));
+}
+
+TEST(Scheduler, WhoHasNoCoroutineIsCalledOnce) {
+  Scheduler scheduler(kStart);
+  Waiter waiter(scheduler);
+  int calls = 0;
+  const auto count = [](void* counter) { ++*static_cast<int*>(counter); };
+  waiter.call(TimePoint::max(), count, &calls);
+  scheduler.run();
+  EXPECT_EQ(calls, 0);
+  waiter.wake();
+  waiter.wake();
+  scheduler.run();
+  EXPECT_EQ(calls, 1);
+  waiter.wake();
+  EXPECT_FALSE(scheduler.has_work()) << "nobody waits any more";
+}
+
+TEST(Scheduler, WhoHasNoCoroutineIsCalledWhenItsDeadlineHasPassed) {
+  Scheduler scheduler(kStart);
+  Waiter waiter(scheduler);
+  int calls = 0;
+  waiter.call(
+      kStart + seconds(3), [](void* counter) { ++*static_cast<int*>(counter); }, &calls);
+  pass(scheduler, kStart, kStart + milliseconds(2990), milliseconds(10));
+  EXPECT_EQ(calls, 0);
+  pass(scheduler, kStart + seconds(3), kStart + seconds(4), milliseconds(10));
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(Scheduler, ACallMayBeFollowedByACoroutineAndThatByACall) {
+  Scheduler scheduler(kStart);
+  struct Alternating {
+    Waiter waiter;
+    Task task;
+    int calls = 0, resumed = 0;
+    explicit Alternating(Scheduler& used) : waiter(used) { wait(); }
+    void wait() {
+      waiter.call(
+          TimePoint::max(), [](void* self) { static_cast<Alternating*>(self)->on_call(); }, this);
+    }
+    void on_call() {
+      ++calls;
+      task = run();
+      task.start({[](void* self) { static_cast<Alternating*>(self)->wait(); }, this});
+    }
+    Task run() {
+      const bool is_late = co_await waiter.activity(TimePoint::max());
+      if (!is_late) ++resumed;
+    }
+  } alternating(scheduler);
+  for (int i = 0; i < 6; ++i) {
+    alternating.waiter.wake();
+    scheduler.run();
+  }
+  EXPECT_EQ(alternating.calls, 3);
+  EXPECT_EQ(alternating.resumed, 3);
+}
+
+TEST(Task, FramesOfAnOwnerWithAPoolAreUsedAgain) {
+  struct Owner {
+    FramePool& pool;
+    Scheduler scheduler{kStart};
+    Waiter waiter{scheduler};
+    const void* frame = nullptr;
+    FramePool& frame_pool() { return pool; }
+    Task run() {
+      const char here = 'x';
+      frame = &here;  // a variable that outlives a suspension lies in the frame
+      co_await waiter.activity(TimePoint::max());
+      if (here != 'x') throw std::runtime_error("another frame's memory");
+    }
+  };
+  FramePool pool;
+  Owner owner{pool};
+  const void* first = nullptr;
+  {
+    Task task = owner.run();
+    task.start({});
+    first = owner.frame;
+  }
+  Task task = owner.run();
+  task.start({});
+  EXPECT_EQ(owner.frame, first);
+  Task other = owner.run();
+  other.start({});
+  EXPECT_NE(owner.frame, first) << "that one is in use";
 }
 
 TEST(Task, TellsItsOwnerThatItEndedAndWhy) {
