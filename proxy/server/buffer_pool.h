@@ -15,6 +15,14 @@
 
 namespace vipair::proxy {
 
+// The blocks of the two sizes are mappings of their own. On the heap they would lie between what lives longer, and
+// what a crowd of requests leaves behind could not be given back to the system.
+struct BlockDeleter {
+  std::size_t capacity = 0;
+  void operator()(char* bytes) const;
+};
+using Block = std::unique_ptr<char[], BlockDeleter>;
+
 class BufferPool {
  public:
   PipePool pipes;  // for what needs no memory of ours
@@ -22,23 +30,24 @@ class BufferPool {
   static constexpr std::size_t kSmall = 16 * 1024;  // a head, a small message
   static constexpr std::size_t kLarge = 64 * 1024;  // a body
 
-  std::unique_ptr<char[]> take(std::size_t capacity) {
-    FreeList<char[]>* free = list(capacity);
-    std::unique_ptr<char[]> block = free != nullptr ? free->take() : nullptr;
-    return block != nullptr ? std::move(block) : std::unique_ptr<char[]>(new char[capacity]);
+  Block take(std::size_t capacity) {  // throws std::bad_alloc
+    FreeList<Block>* free = list(capacity);
+    Block block = free != nullptr ? free->take() : Block();
+    return block != nullptr ? std::move(block) : make(capacity);
   }
-  void give_back(std::unique_ptr<char[]> block, std::size_t capacity) {
-    FreeList<char[]>* free = list(capacity);
+  void give_back(Block block) {
+    FreeList<Block>* free = list(block.get_deleter().capacity);
     if (free != nullptr) free->give_back(std::move(block));
   }
   // Frees the blocks that nobody has taken since the last call; how many bytes that were.
   std::size_t trim() { return small_.trim() * kSmall + large_.trim() * kLarge; }
 
  private:
-  FreeList<char[]>* list(std::size_t capacity) {
+  static Block make(std::size_t capacity);
+  FreeList<Block>* list(std::size_t capacity) {
     return capacity == kSmall ? &small_ : capacity == kLarge ? &large_ : nullptr;
   }
-  FreeList<char[]> small_, large_;
+  FreeList<Block> small_, large_;
 };
 
 // A window [begin, end) of unread bytes in a block of the pool. Holds no memory until it is asked to.
@@ -79,9 +88,9 @@ class InputBuffer {
       if (begin_ == 0) return;
       std::memmove(block_.get(), data(), size());
     } else {
-      std::unique_ptr<char[]> block = pool_->take(capacity);
+      Block block = pool_->take(capacity);
       if (!empty()) std::memcpy(block.get(), data(), size());
-      if (block_ != nullptr) pool_->give_back(std::move(block_), capacity_);
+      if (block_ != nullptr) pool_->give_back(std::move(block_));
       block_ = std::move(block);
       capacity_ = capacity;
     }
@@ -89,14 +98,13 @@ class InputBuffer {
     begin_ = 0;
   }
   void release() {
-    if (block_ != nullptr) pool_->give_back(std::move(block_), capacity_);
-    block_ = nullptr;
+    if (block_ != nullptr) pool_->give_back(std::move(block_));
     capacity_ = begin_ = end_ = 0;
   }
 
  private:
   BufferPool* pool_;
-  std::unique_ptr<char[]> block_;
+  Block block_;
   std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
 };
 

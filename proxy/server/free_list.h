@@ -10,20 +10,20 @@
 
 namespace vipair::proxy {
 
-template <class T>
+template <class Pointer>  // owns: a std::unique_ptr
 class FreeList {
  public:
-  static constexpr std::size_t kMax = 256;  // more go back to the heap at once
-  static constexpr std::size_t kMin = 8;    // never trimmed
+  static constexpr std::size_t kMax = 1024;  // more go back to the heap at once
+  static constexpr std::size_t kMin = 8;     // never trimmed
 
-  std::unique_ptr<T> take() {  // nullptr: there is none
-    if (free_.empty()) return nullptr;
-    std::unique_ptr<T> object = std::move(free_.back());
+  Pointer take() {  // nullptr: there is none
+    if (free_.empty()) return Pointer();
+    Pointer object = std::move(free_.back());
     free_.pop_back();
     unused_ = std::min(unused_, free_.size());
     return object;
   }
-  void give_back(std::unique_ptr<T> object) {
+  void give_back(Pointer object) {
     if (free_.size() < kMax) free_.push_back(std::move(object));
   }
   std::size_t size() const { return free_.size(); }
@@ -37,7 +37,7 @@ class FreeList {
   }
 
  private:
-  std::vector<std::unique_ptr<T>> free_;
+  std::vector<Pointer> free_;
   std::size_t unused_ = 0;  // the fewest there were since the last trim()
 };
 

@@ -7,13 +7,13 @@ char* H2Output::room(std::size_t bytes) {
     const bool is_first = blocks_.empty() && bytes <= BufferPool::kSmall;
     const std::size_t capacity =
         is_first ? std::size_t{BufferPool::kSmall} : std::max(std::size_t{BufferPool::kLarge}, bytes);
-    blocks_.push_back({pool_.take(capacity), capacity});
+    blocks_.push_back({pool_.take(capacity), capacity, 0, 0});
   }
   return blocks_.back().bytes.get() + blocks_.back().end;
 }
 
 void H2Output::produced(std::size_t bytes) {
-  Block& last = blocks_.back();
+  Part& last = blocks_.back();
   VIPAIR_ASSERT(bytes <= last.capacity - last.end, "no more is produced than there was room for");
   last.end += bytes;
   size_ += bytes;
@@ -22,7 +22,7 @@ void H2Output::produced(std::size_t bytes) {
 IoResult H2Output::flush(Stream& stream) {
   std::array<iovec, kPiecesMax> pieces;
   std::size_t count = 0;
-  for (const Block& block : blocks_) {
+  for (const Part& block : blocks_) {
     if (count == kPiecesMax) break;
     if (block.end > block.begin) pieces[count++] = {block.bytes.get() + block.begin, block.end - block.begin};
   }
@@ -34,12 +34,12 @@ IoResult H2Output::flush(Stream& stream) {
     return result;
   }
   std::size_t left = result.bytes, written_blocks = 0;
-  for (Block& block : blocks_) {
+  for (Part& block : blocks_) {
     const std::size_t taken = std::min(left, block.end - block.begin);
     block.begin += taken;
     left -= taken;
     if (block.begin < block.end) break;
-    pool_.give_back(std::move(block.bytes), block.capacity);
+    pool_.give_back(std::move(block.bytes));
     ++written_blocks;
   }
   blocks_.erase(blocks_.begin(), blocks_.begin() + static_cast<std::ptrdiff_t>(written_blocks));
@@ -47,7 +47,7 @@ IoResult H2Output::flush(Stream& stream) {
 }
 
 void H2Output::clear() {
-  for (Block& block : blocks_) pool_.give_back(std::move(block.bytes), block.capacity);
+  for (Part& block : blocks_) pool_.give_back(std::move(block.bytes));
   blocks_.clear();
   size_ = 0;
 }

@@ -37,14 +37,14 @@ class H2Output {
   void clear();
 
  private:
-  struct Block {
-    std::unique_ptr<char[]> bytes;
+  struct Part {
+    Block bytes;
     std::size_t capacity = 0, begin = 0, end = 0;
   };
   static constexpr std::size_t kPiecesMax = 16;  // per write
 
   BufferPool& pool_;
-  std::vector<Block> blocks_;
+  std::vector<Part> blocks_;
   std::size_t size_ = 0;
 };
 

@@ -98,7 +98,7 @@ class RequestPool {
 
  private:
   BufferPool& buffers_;
-  FreeList<Request> free_;
+  FreeList<std::unique_ptr<Request>> free_;
 };
 
 }  // namespace vipair::proxy

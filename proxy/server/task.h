@@ -18,7 +18,7 @@ namespace vipair::proxy {
 // of its own. One thread; outlives its frames.
 class FramePool {
  public:
-  static constexpr std::size_t kKeptMax = 256;  // free ones; more go back to the heap
+  static constexpr std::size_t kKeptMax = 1024;  // free ones; more go back to the heap
 
   FramePool() = default;
   FramePool(const FramePool&) = delete;

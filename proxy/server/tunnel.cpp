@@ -28,7 +28,8 @@ Tunnel::Step Tunnel::step(Stream& client, Stream& upstream, TimePoint now) {
       to_upstream_.end() == BodyPump::End::source_failed || to_client_.end() == BodyPump::End::source_failed;
   if (has_failed || (is_over && failure_)) return Step::failed;
   if (is_over) return Step::complete;
-  return moved ? Step::moved : Step::idle;
+  // A short read was the last one for now: there is no need to find that out by another round.
+  return moved && (client.can_read() || upstream.can_read()) ? Step::moved : Step::idle;
 }
 
 bool Tunnel::pump(BodyPump& pump, InputBuffer& buffer, Stream& source, Stream& sink, Side source_side,
@@ -37,7 +38,7 @@ bool Tunnel::pump(BodyPump& pump, InputBuffer& buffer, Stream& source, Stream& s
   const bool moved = pump.pump(source, sink, now);
   switch (pump.end()) {
     case BodyPump::End::none:
-      if (!moved && buffer.empty()) buffer.release();  // a silent tunnel holds no memory
+      if (buffer.empty() && !(moved && source.can_read())) buffer.release();  // a silent tunnel holds no memory
       break;
     case BodyPump::End::complete:
       sink.shutdown_write();

@@ -20,7 +20,7 @@ from testing import time_limit
 ALONE = True  # everything here loads the machine or asserts on times
 
 IDLE_CLIENTS = 10_000
-IDLE_BYTES = 3 * 1024       # of the proxy's memory for an idle connection
+IDLE_BYTES = 1536           # of the proxy's memory for an idle connection
 SLOW_CLIENTS = 20_000
 SLOW_BYTES = 24 * 1024      # for a connection in the middle of a request: the buffer of a head, and change
 OPEN_FILES = 65536

@@ -271,35 +271,5 @@ TEST(InputBuffer, ReadsAgainFromAMark) {
   EXPECT_EQ(buffer.view(), "body");
 }
 
-TEST(BufferPool, GivesTheLastBlockFirst) {
-  BufferPool pool;
-  auto one = pool.take(BufferPool::kSmall), two = pool.take(BufferPool::kSmall);
-  char* const last = two.get();
-  pool.give_back(std::move(one), BufferPool::kSmall);
-  pool.give_back(std::move(two), BufferPool::kSmall);
-  EXPECT_EQ(pool.take(BufferPool::kSmall).get(), last);
-}
-
-TEST(BufferPool, GivesBackToTheHeapWhatNobodyWantedForAWhile) {
-  constexpr std::size_t kCrowd = 100;
-  BufferPool pool;
-  std::vector<std::unique_ptr<char[]>> blocks;
-  auto take = [&](std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) blocks.push_back(pool.take(BufferPool::kSmall));
-  };
-  auto give_back = [&] {
-    for (auto& block : blocks) pool.give_back(std::move(block), BufferPool::kSmall);
-    blocks.clear();
-  };
-  take(kCrowd);
-  give_back();
-  EXPECT_EQ(pool.trim(), 0u) << "they were needed a moment ago";
-  take(40);
-  give_back();
-  EXPECT_EQ(pool.trim(), (kCrowd - 40 - FreeList<char[]>::kMin) * BufferPool::kSmall);
-  EXPECT_EQ(pool.trim(), 40 * BufferPool::kSmall) << "nobody has taken one since";
-  EXPECT_EQ(pool.trim(), 0u) << "some stay warm";
-}
-
 }  // namespace
 }  // namespace vipair::proxy
