@@ -170,8 +170,8 @@ int TicketKeys::on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_
   const bool is_ready = EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->cipher.data(), iv, seals) == 1 &&
                         EVP_MAC_CTX_set_params(mac, parameters) == 1;
   if (!is_ready) return kFailed;
-  // Clients of TLS 1.3 use a ticket once (RFC 8446 appendix C.4): without a new one every other handshake would be a
-  // full one.
+  // Clients of TLS 1.3 use a ticket once (RFC 8446 appendix C.4): without a new one every other handshake would be
+  // a full one.
   const bool renews = key != &generation.keys.front() || SSL_version(ssl) >= TLS1_3_VERSION;
   return seals == 0 && renews ? kOpenedAndRenew : kOpened;
 }
