@@ -46,6 +46,34 @@ PrivilegeEvidence own_privileges(const Config& config) {
   return privileges;
 }
 
+std::vector<PathEvidence> path_evidence(const std::vector<PathProbe>& probes, const Doctor::Chart& chart) {
+  std::vector<PathEvidence> paths;
+  const std::vector<InstanceConfig> instances = instances_of(chart.config);
+  for (const PathProbe& probe : probes) {
+    PathEvidence& path = paths.emplace_back();
+    path.interface = probe.interface;
+    path.peer = probe.peer;
+    const auto known = std::find_if(chart.interfaces.begin(), chart.interfaces.end(),
+                                    [&](const InterfaceInfo& info) { return info.name == probe.interface; });
+    if (probe.prefix_length > 0 && known != chart.interfaces.end() && known->primary_v4)
+      path.own = IpPrefix{*known->primary_v4, probe.prefix_length};
+    path.probes_sent = probe.is_sent ? 1 : 0;
+    path.probes_answered = probe.is_heard ? 1 : 0;
+    path.multicast_answered = probe.is_multicast_heard;
+    path.multicast_needed = probe.is_multicast_sent &&
+                            std::any_of(instances.begin(), instances.end(), [&](const InstanceConfig& instance) {
+                              return instance.key.interface == probe.interface &&
+                                     instance.key.family == probe.peer.family() && !instance.is_unicast;
+                            });
+    path.peer_is_heard =
+        std::any_of(chart.status.paths.begin(), chart.status.paths.end(),
+                    [&](const PathStatus& each) { return each.interface == probe.interface && each.is_heard; });
+    if (probe.is_heard) path.clock_offset = probe.clock_ahead;
+    if (probe.peer_prefix_length > 0) path.peer_prefix_length = probe.peer_prefix_length;
+  }
+  return paths;
+}
+
 void Doctor::examine(Done done) {
   waiting_.push_back(std::move(done));
   if (waiting_.size() > 1) return;

@@ -63,4 +63,7 @@ class Doctor {
 // Of this process, against what the configuration wants.
 PrivilegeEvidence own_privileges(const Config& config);
 
+// What came back over each path.
+std::vector<PathEvidence> path_evidence(const std::vector<PathProbe>& probes, const Doctor::Chart& chart);
+
 }  // namespace vipair::vrrp

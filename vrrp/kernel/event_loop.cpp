@@ -8,9 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
-#include <map>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "common/runtime/clock.h"
@@ -18,15 +16,15 @@
 #include "common/runtime/log.h"
 #include "common/runtime/readable.h"
 #include "vrrp/agent/agent.h"
-#include "vrrp/agent/instances.h"
 #include "vrrp/kernel/checks.h"
 #include "vrrp/kernel/control.h"
 #include "vrrp/kernel/doctor.h"
-#include "vrrp/kernel/drain_flag.h"
+#include "vrrp/kernel/edge_counters.h"
 #include "vrrp/kernel/gate.h"
 #include "vrrp/kernel/hmac.h"
-#include "vrrp/kernel/monitor.h"
+#include "vrrp/kernel/interfaces.h"
 #include "vrrp/kernel/notifier.h"
+#include "vrrp/kernel/planned_moves.h"
 #include "vrrp/kernel/report.h"
 #include "vrrp/kernel/wake_timer.h"
 
@@ -40,9 +38,6 @@ using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::execut
 // Nothing turns after the last turn: the kernel may take its time (RCU) to close the sockets of a relay, and that
 // is no hang.
 constexpr Duration kTakeApartMax = std::chrono::seconds(5);
-
-// A move that is not over by then did not happen: the agent itself waits for the peer a second at most.
-constexpr Duration kMoveMax = std::chrono::seconds(10);
 
 // After the last turn those who follow the events are sent the end; nobody else can keep us by it.
 constexpr int kFarewellHandlers = 1000;
@@ -60,22 +55,18 @@ ConfigErrors fixed_settings_that_differ(const Config& running, const Config& wan
   return errors;
 }
 
-std::vector<IpAddress> peers_of(const Config& config, const VirtualRouterConfig& router) {
-  std::vector<IpAddress> addresses;
-  const auto& peer = router.peer ? router.peer : config.peer;
-  if (!peer) return addresses;
-  for (const auto& address : {peer->address_v4, peer->address_v6})
-    if (address) addresses.push_back(*address);
-  return addresses;
-}
-
-// On which interfaces, and in which families: where the virtual routers are, and the paths to the peer.
-std::map<std::string, std::set<IpFamily>> families_spoken(const Config& config) {
-  std::map<std::string, std::set<IpFamily>> families;
-  for (const VirtualRouterConfig& router : config.virtual_routers)
-    for (const IpPrefix& prefix : router.addresses) families[router.interface].insert(prefix.address.family());
-  for (const PathConfig& path : paths_of(config)) families[path.interface].insert(path.family);
-  return families;
+void write_to_log(const JournalEntry& entry) {
+  const std::string line = log_line(entry);
+  switch (entry.level) {
+    case JournalEntry::Level::debug:
+      return log::debug(line);
+    case JournalEntry::Level::info:
+      return log::info(line);
+    case JournalEntry::Level::warn:
+      return log::warn(line);
+    case JournalEntry::Level::error:
+      return log::error(line);
+  }
 }
 
 class EventLoop : private Operations {
@@ -87,8 +78,7 @@ class EventLoop : private Operations {
         load_(std::move(options.load)),
         start_warnings_(std::move(options.warnings)),
         drain_time_max_(options.drain_time_max),
-        signals_(io_),
-        drain_flag_(config_.control_socket + ".drained") {}
+        signals_(io_) {}
 
   Expected<void, std::string> run();
 
@@ -106,18 +96,12 @@ class EventLoop : private Operations {
   void before_release(const std::vector<std::string>& routers, const std::string& reason, const std::string& text,
                       std::function<void()> then);
 
-  void use(const Config& config);
   void use_checks_and_notify(const Config& config);
   void on_check_result(std::string_view name, bool success, std::string reason);
   void follow_interfaces(TimePoint now);
-  std::set<VirtualMac> virtual_macs() const;
-  void report_lost_addresses(TimePoint now);
-  void leave_unused_interfaces(TimePoint now);
-  void open_sockets(const InterfaceInfo& interface);
 
   ConfigErrors load_again();
   Status current_status(TimePoint now) const;
-  std::vector<EdgeCounter> edge_counters() const;
 
   // what the control socket asks
   std::string status() override;
@@ -128,9 +112,8 @@ class EventLoop : private Operations {
   void drain(bool force, Done done) override;
   void undrain(Done done) override;
   void doctor(std::function<void(std::string)> done) override;
-  void finish_moves(TimePoint now);
   Doctor::Chart chart();
-  std::vector<PathEvidence> probed();
+  PlannedMoves::Surroundings surroundings_of_moves();
   void turn_soon() {
     asio::post(io_, [this] { turn(); });
   }
@@ -151,29 +134,20 @@ class EventLoop : private Operations {
   bool has_gate_news_ = true;
 
   std::unique_ptr<KernelHost> host_;
-  std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<Interfaces> interfaces_;
   std::unique_ptr<Gate> gate_;
   std::unique_ptr<Agent> agent_;
+  std::unique_ptr<PlannedMoves> moves_;
   Checks checks_{io_, [this](std::string_view name, bool success, std::string reason) {
                    on_check_result(name, success, std::move(reason));
                  }};
   Notifier notifier_{io_};
-  struct Move {  // a handover or drain that waits for the peer
-    TimePoint began;
-    Done done;
-  };
-  std::vector<Move> moves_;
-  DrainFlag drain_flag_;
-  std::string drain_warning_;  // why the drain will not be remembered
   Control control_{*this};
-  Doctor doctor_{
-      io_,
-      {[this] { agent_->start_probe(monotonic_now()); }, [this] { return probed(); }, [this] { return chart(); }}};
+  Doctor doctor_{io_,
+                 {[this] { agent_->start_probe(monotonic_now()); },
+                  [this] { return path_evidence(agent_->probe_results(), chart()); }, [this] { return chart(); }}};
   std::unique_ptr<ControlServer> control_server_;
 
-  std::map<std::string, std::set<IpFamily>> spoken_on_;             // by the configuration
-  std::map<std::string, std::optional<InterfaceInfo>> interfaces_;  // as last told to the agent
-  std::map<std::string, std::string> deaf_;  // interface → why its sockets cannot be opened
   std::optional<ProxyReport> told_report_;
   struct CheckResult {
     std::string name;
@@ -191,10 +165,6 @@ class EventLoop : private Operations {
   std::vector<std::string> refused_reload_;
   std::string notify_error_;
   std::string relay_error_;  // why connections cannot be relayed
-  bool monitor_failed_ = false;
-  bool has_unused_interfaces_ = false;
-  std::optional<std::uint64_t> seen_version_;
-  std::uint64_t seen_resyncs_ = 0;
   std::uint64_t reloads_ = 0, reloads_refused_ = 0;
   LoopLag lag_;
 };
@@ -228,14 +198,15 @@ Expected<void, std::string> EventLoop::run() {
       relay_error_ = relay.error();
     }
   }
-  auto monitor = Monitor::open();
-  if (!monitor) return Unexpected{monitor.error()};
-  monitor_ = std::move(*monitor);
+  auto interfaces = Interfaces::open(*host_);
+  if (!interfaces) return Unexpected{interfaces.error()};
+  interfaces_ = std::move(*interfaces);
 
   const TimePoint now = monotonic_now();
   agent_ = std::make_unique<Agent>(config_, *host_, now, PairIdentity{random_epoch(), hmac_sha256});
-  if (drain_flag_.is_set()) (void)agent_->drain(now, true);
-  use(config_);
+  moves_ = std::make_unique<PlannedMoves>(*agent_, DrainFlag(config_.control_socket + ".drained"),
+                                          surroundings_of_moves());
+  interfaces_->use(config_);
   follow_interfaces(now);
   use_checks_and_notify(config_);
 
@@ -243,7 +214,7 @@ Expected<void, std::string> EventLoop::run() {
   wait_for_signal();
   watch(timer_.poll_fd(), nullptr);
   watch(host_->sockets().poll_fd(), nullptr);
-  watch(monitor_->poll_fd(), &has_interface_news_);
+  watch(interfaces_->poll_fd(), &has_interface_news_);
   watch(gate_->poll_fd(), &has_gate_news_);
   watch_parent();
   beat_at_ = armed_for_ = started_ = now;
@@ -309,7 +280,7 @@ void EventLoop::turn() {
   if (now >= armed_for_) lag_.add(now - armed_for_);
   link_.heartbeat();  // whatever this turn waits for, it has begun
 
-  if (has_interface_news_ || !deaf_.empty()) follow_interfaces(now);
+  if (has_interface_news_ || interfaces_->is_behind()) follow_interfaces(now);
   host_->sockets().drain(
       [&](const DatagramInfo& info, ByteView message) { agent_->on_datagram(now, info, message); });
 
@@ -326,9 +297,9 @@ void EventLoop::turn() {
   host_->on_time(now);
   agent_->on_wall_clock(now, wall_now());
   agent_->on_time(now);
-  finish_moves(now);
+  moves_->on_time(now);
   host_->flush();
-  leave_unused_interfaces(now);
+  interfaces_->leave_unused(now, *agent_);
   tell(now);
 
   const bool is_done = agent_->is_stopped() && !host_->is_draining() && notifier_.is_idle();
@@ -351,21 +322,7 @@ void EventLoop::tell(TimePoint now) {
   if (!entries.empty()) {
     const Clocks both = clocks();
     for (const JournalEntry& entry : entries) {
-      const std::string line = log_line(entry);
-      switch (entry.level) {
-        case JournalEntry::Level::debug:
-          log::debug(line);
-          break;
-        case JournalEntry::Level::info:
-          log::info(line);
-          break;
-        case JournalEntry::Level::warn:
-          log::warn(line);
-          break;
-        case JournalEntry::Level::error:
-          log::error(line);
-          break;
-      }
+      write_to_log(entry);
       control_.add(entry, both);
       notifier_.tell(entry);
     }
@@ -422,7 +379,7 @@ void EventLoop::before_release(const std::vector<std::string>& routers, const st
 void EventLoop::use_checks_and_notify(const Config& config) {
   checks_.configure(config.checks);
   for (const std::string& name : checks_.interfaces())
-    checks_.on_interface(monotonic_now(), monitor_->table().info(name));
+    checks_.on_interface(monotonic_now(), interfaces_->table().info(name));
   const auto configured = notifier_.configure(config.notify);
   notify_error_ = configured ? "" : configured.error();
   if (!configured) log::warn(notify_error_);
@@ -434,105 +391,11 @@ void EventLoop::on_check_result(std::string_view name, bool success, std::string
   check_results_.push_back({std::string(name), success, std::move(reason)});
 }
 
-// ---- interfaces ----
-
-void EventLoop::use(const Config& config) {
-  std::set<IpAddress> addresses;
-  for (const VirtualRouterConfig& router : config.virtual_routers)
-    for (const auto* list : {&router.addresses, &router.excluded_addresses})
-      for (const IpPrefix& prefix : *list) addresses.insert(prefix.address);
-  monitor_->table().set_virtual(std::move(addresses));
-  std::vector<IpAddress> peers;
-  for (const VirtualRouterConfig& router : config.virtual_routers)
-    for (const IpAddress& peer : peers_of(config, router)) peers.push_back(peer);
-  for (const PeerPath& path : config.peer_paths) peers.push_back(path.address);
-  monitor_->table().set_peers(std::move(peers));
-  spoken_on_ = families_spoken(config);
-}
-
 void EventLoop::follow_interfaces(TimePoint now) {
-  const auto drained = monitor_->drain();
-  if (!drained && !monitor_failed_) log::error("interface changes may go unnoticed: " + drained.error());
-  monitor_failed_ = has_interface_news_ = !drained;
-
-  InterfaceTable& table = monitor_->table();
-  const bool has_news = table.version() != seen_version_;
-  seen_version_ = table.version();
-  if (!has_news && deaf_.empty()) return;
-  for (const std::string& name : checks_.interfaces()) checks_.on_interface(now, table.info(name));
-  for (const auto& [name, families] : spoken_on_) interfaces_.try_emplace(name);
-  host_->make_virtual_macs(virtual_macs());
-  for (auto& [name, told] : interfaces_) {
-    const InterfaceInfo info = table.info(name);
-    if (told && told->index != info.index) host_->sockets().close(told->index);
-    open_sockets(info);
-    if (told == info) continue;
-    told = info;
-    agent_->on_interface(now, info);
-  }
-  report_lost_addresses(now);
-}
-
-std::set<VirtualMac> EventLoop::virtual_macs() const {
-  std::set<VirtualMac> wanted;
-  for (const VirtualRouterConfig& router : config_.virtual_routers) {
-    const int index = router.virtual_mac ? monitor_->table().info(router.interface).index : 0;
-    if (index == 0) continue;
-    for (const IpPrefix& prefix : router.addresses) wanted.insert({index, prefix.address.family(), router.vrid});
-  }
-  return wanted;
-}
-
-// Interfaces that no virtual router uses since a reload; not before those that resign there are done.
-void EventLoop::leave_unused_interfaces(TimePoint now) {
-  if (!has_unused_interfaces_) return;
-  std::set<std::string> used;
-  for (const RouterStatus& router : agent_->status(now).routers) used.insert(router.interface);
-  has_unused_interfaces_ = false;
-  for (const auto& [name, families] : spoken_on_) used.erase(name);
-  has_unused_interfaces_ = !used.empty();
-  for (const auto& [name, families] : spoken_on_) used.insert(name);
-  for (auto it = interfaces_.begin(); it != interfaces_.end();) {
-    if (used.contains(it->first)) {
-      ++it;
-      continue;
-    }
-    if (it->second) host_->sockets().close(it->second->index);
-    deaf_.erase(it->first);
-    it = interfaces_.erase(it);
-  }
-}
-
-void EventLoop::open_sockets(const InterfaceInfo& interface) {
-  deaf_.erase(interface.name);
-  if (interface.index == 0) return;
-  const auto families = spoken_on_.find(interface.name);
-  if (families == spoken_on_.end()) return;
-  for (IpFamily family : families->second)
-    if (auto opened = host_->sockets().open(interface.index, interface.name, family); !opened)
-      deaf_[interface.name] = opened.error().text;
-}
-
-// An address counts as lost when the kernel said so. That it is not in the table yet says nothing: the news of an
-// IPv6 address comes some time after the address.
-void EventLoop::report_lost_addresses(TimePoint now) {
-  InterfaceTable& table = monitor_->table();
-  std::set<KernelHost::Held> lost;
-  for (const InterfaceTable::Removed& removed : table.take_removed()) {
-    const KernelHost::Held held{removed.interface_index, removed.prefix};
-    if (table.has(held.first, held.second)) continue;
-    if (host_->held().contains(held))
-      lost.insert(held);
-    else if (removed.was_foreign)
-      agent_->on_address_removed(now, held.first, held.second.address);
-  }
-  if (std::exchange(seen_resyncs_, monitor_->resyncs()) != monitor_->resyncs()) {
-    for (const KernelHost::Held& held : host_->held())
-      if (!table.has(held.first, held.second)) lost.insert(held);
-  }
-  for (const KernelHost::Held& held : lost) host_->forget(held);
-  for (const KernelHost::Held& held : lost)
-    agent_->on_address_removed(now, host_->agents_index(held.first), held.second.address);
+  has_interface_news_ = false;
+  if (!interfaces_->has_news()) return;
+  for (const std::string& name : checks_.interfaces()) checks_.on_interface(now, interfaces_->table().info(name));
+  interfaces_->tell(now, *agent_);
 }
 
 // ---- reload and control ----
@@ -560,11 +423,10 @@ ConfigErrors EventLoop::load_again() {
     link_.set_hang_timeout(config_.hang_timeout);
     host_->set_drain_time(config_.drain_time);
     host_->set_lease_duration(lease_duration(config_.hang_timeout));
-    use(config_);
+    interfaces_->use(config_);
     follow_interfaces(now);  // a new virtual router finds its interface's sockets open
     agent_->reload(now, config_);
     use_checks_and_notify(config_);
-    has_unused_interfaces_ = true;
   }
   link_.notify("READY=1");
   return errors;
@@ -576,55 +438,11 @@ Status EventLoop::current_status(TimePoint now) const {
   auto& warnings = status.warnings;
   warnings.insert(warnings.end(), start_warnings_.begin(), start_warnings_.end());
   warnings.insert(warnings.end(), refused_reload_.begin(), refused_reload_.end());
-  for (const auto& [name, why] : deaf_) warnings.push_back(why);
+  for (std::string& warning : interfaces_->warnings()) warnings.push_back(std::move(warning));
   if (!notify_error_.empty()) warnings.push_back(notify_error_);
   if (status.drained) warnings.push_back("this node is drained: it takes no addresses until `vipairctl undrain`");
-  if (!drain_warning_.empty()) warnings.push_back(drain_warning_);
-  const InterfaceTable& table = monitor_->table();
-  for (const VirtualRouterConfig& router : config_.virtual_routers) {
-    for (const IpAddress& peer : peers_of(config_, router)) {
-      if (table.is_own(peer))
-        warnings.push_back(router.name + ": the peer's address " + peer.to_string() +
-                           " is this node's own: name the other node's address");
-      else if (!table.is_neighbour(router.interface, peer))
-        warnings.push_back(router.name + ": the peer's address " + peer.to_string() + " is in no network of " +
-                           router.interface + ": give the virtual router a peer = { address = \"…\"; } of its own");
-    }
-  }
-  for (const PeerPath& path : config_.peer_paths) {
-    if (!table.is_neighbour(path.interface, path.address))
-      warnings.push_back("peer.paths: " + path.address.to_string() + " is in no network of " + path.interface +
-                         ": give the peer's address there, or give this node one");
-  }
+  if (!moves_->warning().empty()) warnings.push_back(moves_->warning());
   return status;
-}
-
-std::vector<EdgeCounter> EventLoop::edge_counters() const {
-  const KernelHost::Counters& host = host_->counters();
-  const Gate::Counters& gate = gate_->counters();
-  return {
-      {"claims", "Batches of addresses that were claimed.", host.claims},
-      {"claim_failures", "Claims that failed.", host.claim_failures},
-      {"releases", "Batches of addresses that were released.", host.releases},
-      {"announcements_sent", "Gratuitous ARP and neighbour advertisement frames sent.", host.frames_sent},
-      {"announcements_lost", "Announcement frames that the device did not take.", host.frames_lost},
-      {"relay_errors", "Planned moves whose connections could not be relayed.", host.relay_errors},
-      {"lease_errors", "Addresses that a frozen node would go on answering for.", host.lease_errors},
-      {"gate_connects", "Connections of a proxy to the gate.", gate.connects},
-      {"gate_disconnects", "Connections of a proxy that ended.", gate.disconnects},
-      {"gate_hangs", "Times a connected proxy fell silent.", gate.hangs},
-      {"gate_invalid_messages", "Messages at the gate that were none.", gate.invalid_messages},
-      {"interface_resyncs", "Times interface events were lost and the full list was read.", monitor_->resyncs()},
-      {"check_runs", "Runs of checks.", checks_.counters().runs},
-      {"check_failures", "Runs of checks that failed.", checks_.counters().failures},
-      {"check_timeouts", "Runs of checks that took longer than their time limit.", checks_.counters().timeouts},
-      {"notify_runs", "Runs of the notify program.", notifier_.counters().runs},
-      {"notify_failures", "Runs of the notify program that failed.", notifier_.counters().failures},
-      {"notify_coalesced", "Changes of role that a later one replaced before they were told.",
-       notifier_.counters().coalesced},
-      {"notify_fifo_dropped", "Changes of role that nobody read from the pipe.", notifier_.fifo_dropped()},
-      {"reloads", "Configurations that were loaded by a reload.", reloads_},
-      {"reloads_refused", "Reloads that were refused.", reloads_refused_}};
 }
 
 std::string EventLoop::status() {
@@ -634,7 +452,10 @@ std::string EventLoop::status() {
 
 std::string EventLoop::metrics() {
   const Clocks both = clocks();
-  return metrics_text(current_status(both.now), lag_, edge_counters(), both);
+  const EdgeCounts counts = {
+      host_->counters(),        gate_->counters(),      checks_.counters(), notifier_.counters(),
+      notifier_.fifo_dropped(), interfaces_->resyncs(), reloads_,           reloads_refused_};
+  return metrics_text(current_status(both.now), lag_, edge_counters(counts), both);
 }
 
 ConfigErrors EventLoop::reload() {
@@ -645,62 +466,18 @@ ConfigErrors EventLoop::reload() {
 std::string EventLoop::plan() { return plan_json(agent_->plan()); }
 
 void EventLoop::handover(const std::optional<std::string>& router, Done done) {
-  const auto routers = agent_->may_hand_over(monotonic_now(), router);
-  if (!routers) return done(Unexpected{routers.error()});
-  before_release(*routers, "handover", "an operator asked for a handover", [this, router, done = std::move(done)] {
-    const TimePoint now = monotonic_now();
-    if (auto begun = agent_->handover(now, router); !begun) return done(begun);
-    moves_.push_back({now, done});
-    turn_soon();
-  });
+  moves_->handover(router, std::move(done));
 }
 
-void EventLoop::drain(bool force, Done done) {
-  const auto routers = agent_->may_drain(monotonic_now(), force);
-  if (!routers) return done(Unexpected{routers.error()});
-  before_release(*routers, "drained", "an operator drains this node", [this, force, done = std::move(done)] {
-    const TimePoint now = monotonic_now();
-    if (auto begun = agent_->drain(now, force); !begun) return done(begun);
-    drain_warning_.clear();
-    if (auto kept = drain_flag_.set(rfc3339(wall_now())); !kept)
-      drain_warning_ = "the drain will not outlive the agent: " + kept.error();
-    moves_.push_back({now, done});
-    turn_soon();
-  });
-}
+void EventLoop::drain(bool force, Done done) { moves_->drain(force, std::move(done)); }
 
-void EventLoop::undrain(Done done) {
-  // first, so that what is told to be over cannot come back
-  if (auto cleared = drain_flag_.clear(); !cleared) return done(Unexpected{cleared.error()});
-  drain_warning_.clear();
-  agent_->undrain(monotonic_now());
-  turn_soon();
-  done({});
-}
+void EventLoop::undrain(Done done) { moves_->undrain(std::move(done)); }
 
-// A move is over when nothing waits for the peer any more; whether it took over shows in what is Active here.
-void EventLoop::finish_moves(TimePoint now) {
-  if (moves_.empty()) return;
-  const auto has_left = [](const RouterStatus& router) { return router.state != "yielding"; };
-  const Status status = agent_->status(now);
-  const bool is_over = std::all_of(status.routers.begin(), status.routers.end(), has_left);
-  std::vector<Move> left;
-  for (Move& move : moves_) {
-    if (!is_over && now < move.began + kMoveMax) {
-      left.push_back(std::move(move));
-      continue;
-    }
-    const auto returned = std::find_if(
-        status.routers.begin(), status.routers.end(),
-        [&](const RouterStatus& router) { return router.state == "active" && router.since >= move.began; });
-    if (returned != status.routers.end())
-      move.done(Unexpected{returned->name + ": nobody took over, this node is Active again"});
-    else if (!is_over)
-      move.done(Unexpected{std::string("it takes too long; see the events")});
-    else
-      move.done({});
-  }
-  moves_ = std::move(left);
+PlannedMoves::Surroundings EventLoop::surroundings_of_moves() {
+  return {[this](const auto& routers, const auto& reason, const auto& text, std::function<void()> then) {
+            before_release(routers, reason, text, std::move(then));
+          },
+          [this] { turn_soon(); }, monotonic_now};
 }
 
 void EventLoop::doctor(std::function<void(std::string)> done) {
@@ -708,39 +485,11 @@ void EventLoop::doctor(std::function<void(std::string)> done) {
       [done = std::move(done)](const std::vector<Finding>& findings) { done(findings_json(findings)); });
 }
 
-std::vector<PathEvidence> EventLoop::probed() {
-  std::vector<PathEvidence> paths;
-  const std::vector<InstanceConfig> instances = instances_of(config_);
-  const Status status = agent_->status(monotonic_now());
-  for (const PathProbe& probe : agent_->probe_results()) {
-    PathEvidence& path = paths.emplace_back();
-    path.interface = probe.interface;
-    path.peer = probe.peer;
-    const auto known = interfaces_.find(probe.interface);
-    if (probe.prefix_length > 0 && known != interfaces_.end() && known->second && known->second->primary_v4)
-      path.own = IpPrefix{*known->second->primary_v4, probe.prefix_length};
-    path.probes_sent = probe.is_sent ? 1 : 0;
-    path.probes_answered = probe.is_heard ? 1 : 0;
-    path.multicast_answered = probe.is_multicast_heard;
-    path.multicast_needed = probe.is_multicast_sent &&
-                            std::any_of(instances.begin(), instances.end(), [&](const InstanceConfig& instance) {
-                              return instance.key.interface == probe.interface &&
-                                     instance.key.family == probe.peer.family() && !instance.is_unicast;
-                            });
-    path.peer_is_heard = std::any_of(status.paths.begin(), status.paths.end(), [&](const PathStatus& each) {
-      return each.interface == probe.interface && each.is_heard;
-    });
-    if (probe.is_heard) path.clock_offset = probe.clock_ahead;
-    if (probe.peer_prefix_length > 0) path.peer_prefix_length = probe.peer_prefix_length;
-  }
-  return paths;
-}
-
 Doctor::Chart EventLoop::chart() {
   Doctor::Chart chart;
   chart.config = config_;
   chart.status = current_status(monotonic_now());
-  for (const auto& [name, info] : interfaces_)
+  for (const auto& [name, info] : interfaces_->known())
     if (info) chart.interfaces.push_back(*info);
   chart.relay_error = relay_error_;
   return chart;

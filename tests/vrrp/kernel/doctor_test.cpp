@@ -151,5 +151,38 @@ TEST(Doctor, KnowsItsOwnPrivileges) {
   });
 }
 
+TEST(Doctor, PathsAreJudgedByTheirProbesAndTheInterface) {
+  PathProbe probe;
+  probe.interface = "eth0";
+  probe.peer = *IpAddress::parse("192.0.2.11");
+  probe.prefix_length = 24;
+  probe.is_sent = probe.is_heard = probe.is_multicast_sent = true;
+  probe.peer_prefix_length = 25;
+  Doctor::Chart chart;
+  VirtualRouterConfig router;
+  router.name = "web";
+  router.interface = "eth0";
+  router.vrid = 51;
+  router.addresses = {*IpPrefix::parse("192.0.2.100/24")};
+  router.unicast = false;
+  chart.config.virtual_routers = {router};
+  chart.interfaces.emplace_back().name = "eth0";
+  chart.interfaces[0].primary_v4 = *IpAddress::parse("192.0.2.12");
+  PathProbe other = probe;
+  other.interface = "eth1";
+  other.is_heard = false;
+
+  const auto paths = path_evidence({probe, other}, chart);
+  ASSERT_EQ(paths.size(), 2u);
+  EXPECT_EQ(paths[0].own, IpPrefix::parse("192.0.2.12/24"));
+  EXPECT_EQ(paths[0].probes_answered, 1);
+  EXPECT_TRUE(paths[0].multicast_needed) << "the virtual router is no unicast one";
+  EXPECT_EQ(paths[0].peer_prefix_length, 25);
+  EXPECT_EQ(paths[1].own, std::nullopt);
+  EXPECT_EQ(paths[1].probes_sent, 1);
+  EXPECT_EQ(paths[1].probes_answered, 0);
+  EXPECT_FALSE(paths[1].multicast_needed) << "no virtual router is there";
+}
+
 }  // namespace
 }  // namespace vipair::vrrp
