@@ -1,12 +1,13 @@
 #include "vrrp/agent/virtual_router.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "common/base/assert.h"
 #include "common/base/overloaded.h"
+#include "vrrp/agent/explanation.h"
 #include "vrrp/agent/group.h"
+#include "vrrp/agent/instance_advertisement.h"
 #include "vrrp/core/announcement.h"
 #include "vrrp/core/timers.h"
 
@@ -16,68 +17,12 @@ namespace {
 
 using Level = JournalEntry::Level;
 
-std::string milliseconds(Duration duration) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
-}
-
-// In any order; two nodes that are configured alike have the same one.
-bool lists_the_same(const std::vector<IpAddress>& listed, const std::vector<IpPrefix>& own) {
-  auto is_same = [](const IpAddress& address, const IpPrefix& prefix) { return address == prefix.address; };
-  if (std::equal(listed.begin(), listed.end(), own.begin(), own.end(), is_same)) return true;
-  std::set<IpAddress> ours;
-  for (const IpPrefix& prefix : own) ours.insert(prefix.address);
-  return std::set<IpAddress>(listed.begin(), listed.end()) == ours;
-}
-
 bool contains(const std::vector<IpPrefix>& prefixes, const IpAddress& address) {
   return std::any_of(prefixes.begin(), prefixes.end(),
                      [&](const IpPrefix& prefix) { return prefix.address == address; });
 }
 
 std::string label_of(const InstanceConfig& config) { return config.name + "/" + to_string(config.key.family); }
-
-std::optional<AuthenticationData> password_of(const InstanceConfig& config) {
-  if (config.version != 2 || config.password.empty()) return std::nullopt;
-  return authentication_data(config.password);
-}
-
-// What version 2 wants to be configured alike (RFC 3768 section 7.1). Version 3 learns the interval.
-std::optional<DropReason> disagreement(const InstanceConfig& own, const Advertisement& heard) {
-  if (heard.version != 2) return std::nullopt;
-  if (heard.max_advertise_interval != own.advertisement_interval) return DropReason::interval_mismatch;
-  const auto password = password_of(own);
-  if (heard.password.has_value() != password.has_value()) return DropReason::auth_type_mismatch;
-  if (heard.password != password) return DropReason::auth_failure;
-  return std::nullopt;
-}
-
-// `why`: more exactly than the reason says; empty or null: the reason says it all.
-std::string explain_refusal(DropReason reason, const IpAddress& source, const char* why = nullptr) {
-  std::string text =
-      "advertisement from " + source.to_string() + " refused: " + (why && *why ? why : to_string(reason));
-  if (const char* what_to_do = advice(reason)) text += std::string("; ") + what_to_do;
-  return text;
-}
-
-std::string explain_interval(const Parameters& own, const IpAddress& source, Centiseconds advertised) {
-  std::string text = source.to_string() + " advertises every " + milliseconds(advertised) + ", this node every " +
-                     milliseconds(own.advertisement_interval);
-  const Centiseconds counted = learned_interval(own, advertised);
-  if (counted < advertised) text += ", more than ten times our own interval: it counts as " + milliseconds(counted);
-  return text;
-}
-
-// What is wrong with the interface for this family; empty: nothing.
-std::string interface_fault(const InterfaceInfo& interface, const InstanceKey& key) {
-  const std::string prefix = "interface " + key.interface + ": ";
-  if (interface.index == 0) return prefix + "missing";
-  if (!interface.is_up) return prefix + "down or no carrier";
-  if (key.family == IpFamily::ipv4 && !interface.primary_v4) return prefix + "no IPv4 address to advertise from";
-  if (key.family == IpFamily::ipv6 && !interface.link_local_v6) {
-    return prefix + "no link-local IPv6 address to advertise from";
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -248,7 +193,7 @@ void VirtualRouter::on_address_removed(TimePoint now, int interface_index, const
   plan(now);
   tell(now, Level::warn, "address_lost",
        "somebody removed " + address.to_string() + " from " + config_.key.interface + "; it is claimed again in " +
-           milliseconds(delay));
+           in_milliseconds(delay));
 }
 
 void VirtualRouter::raise(TimePoint now, FaultSource source, const std::string& text, std::string_view name) {
@@ -409,122 +354,7 @@ void VirtualRouter::resign(TimePoint now) {
   perform(now, ReleaseAddresses{config_.is_pair ? ReleaseMode::lingering : ReleaseMode::immediate});
 }
 
-// ---- slice by slice ----
-
-bool VirtualRouter::may_claim() const {
-  const Active* active = std::get_if<Active>(&state());
-  return active && !active->is_listening;
-}
-
-bool VirtualRouter::is_busy() const {
-  return holdings_.is_holding_too_many() || (may_claim() && (takeover_ || holdings_.is_missing_any())) ||
-         (is_active() && !takeover_ && holdings_.is_announcing());
-}
-
-void VirtualRouter::plan(TimePoint now) {
-  work_at_ = is_busy() ? std::optional(now) : std::nullopt;
-  surroundings_.deadlines.set(place_, next_deadline());
-}
-
-// An Active speaks when it holds enough, with all of its group.
-bool VirtualRouter::holds_enough() const {
-  if (!takeover_) return true;
-  return !holdings_.is_missing_any() || (!takeover_->is_planned && holdings_.held() > 0);
-}
-
-AddressSet VirtualRouter::set_of(std::vector<IpPrefix> addresses) const {
-  AddressSet set = held_on_;
-  set.addresses = std::move(addresses);
-  return set;
-}
-
-// The will speaks of the addresses before they are there: whatever happens in between, they do not stay behind.
-void VirtualRouter::want(std::vector<IpPrefix> addresses) {
-  const AddressSet before = held_on_;
-  if (is_active()) {
-    held_on_ = {config_.key.interface,
-                interface_.index,
-                {},
-                config_.key.vrid,
-                config_.virtual_mac,
-                config_.accept || config_.priority == kPriorityOwner};  // RFC 9568 section 6.1
-  }
-  if (before.interface_index != held_on_.interface_index) holdings_ = {};  // what was held went with the interface
-  holdings_.want(std::move(addresses));
-  if (before.accept != held_on_.accept) holdings_.claim_again();
-  surroundings_.will_changed();
-}
-
-std::size_t VirtualRouter::work(TimePoint now, std::size_t addresses_max) {
-  const std::size_t released = release_slice(addresses_max);
-  const std::size_t claimed = claim_slice(now, addresses_max - released);
-  finish_takeover(now);
-  announce_slice();
-  plan(now);
-  return released + claimed;
-}
-
-std::size_t VirtualRouter::release_slice(std::size_t max) {
-  const auto slice = holdings_.next_to_release(max);
-  if (slice.empty()) return 0;
-  AddressSet released = set_of({});
-  for (const IpPrefix& prefix : slice) {
-    const bool stays = !held_on_.virtual_mac && surroundings_.leave_to_another(*this, prefix);
-    if (!stays) released.addresses.push_back(prefix);
-  }
-  if (!released.addresses.empty()) surroundings_.host.release(released, holdings_.release_mode());
-  holdings_.released(slice.size());
-  if (!holdings_.is_holding_too_many()) surroundings_.will_changed();
-  return slice.size();
-}
-
-std::size_t VirtualRouter::claim_slice(TimePoint now, std::size_t max) {
-  if (!may_claim()) return 0;
-  if (takeover_ && takeover_->relay_to) {
-    surroundings_.host.relay(set_of(config_.addresses()), *std::exchange(takeover_->relay_to, std::nullopt));
-  }
-  const auto slice = holdings_.next_to_claim(max);
-  if (slice.empty()) return 0;
-  const auto claimed = surroundings_.host.claim(set_of(slice));
-  if (claimed) {
-    claim_backoff_.reset();
-    holdings_.claimed(slice.size());
-  } else {
-    claim_failed(now, claimed.error());
-  }
-  return slice.size();
-}
-
-void VirtualRouter::claim_failed(TimePoint now, const HostError& error) {
-  ++counters_.claim_errors;
-  const Duration delay = claim_backoff_.next();
-  claim_retry_at_ = now + delay;
-  faults_.raise(FaultSource::claim, "claim: " + error.text);
-  tell(now, Level::error, "claim_failed",
-       "the addresses cannot be claimed: " + error.text + "; next try in " + milliseconds(delay));
-  handle(now, ClaimFailed{});
-}
-
-void VirtualRouter::finish_takeover(TimePoint now) {
-  if (!takeover_ || !may_claim() || !group_->holds_enough()) return;
-  takeover_.reset();
-  send(now, effective_priority());
-}
-
-void VirtualRouter::announce_slice() {
-  if (!is_active() || takeover_) return;
-  const MacAddress mac =
-      config_.virtual_mac ? virtual_mac_address(config_.key.family, config_.key.vrid) : interface_.mac;
-  std::vector<OutgoingFrame> frames;
-  for (const IpAddress& address : holdings_.take_announcements(kAnnouncementSliceMax)) {
-    frames.push_back({interface_.index, announcement(mac, address, interface_.forwards_v6)});
-  }
-  if (!frames.empty()) surroundings_.host.announce(frames);
-}
-
-bool VirtualRouter::inherit(int interface_index, const IpPrefix& address) {
-  return is_active() && is_on(interface_index) && !config_.virtual_mac && holdings_.inherit(address);
-}
+// ---- what is sent ----
 
 void VirtualRouter::send(TimePoint now, std::uint8_t priority) {
   if (!source_) return;
@@ -550,22 +380,9 @@ void VirtualRouter::introduce() {
 
 OutgoingAdvertisement VirtualRouter::advertisement(std::uint8_t priority) const {
   VIPAIR_ASSERT(source_.has_value(), "an advertisement has a source");
-  Advertisement advertisement{config_.key.vrid, priority, config_.advertisement_interval, {}};
-  advertisement.version = config_.version;
-  advertisement.password = password_of(config_);
-  for (const IpPrefix& prefix : config_.advertised) advertisement.addresses.push_back(prefix.address);
-
-  ChecksumKind checksum = ChecksumKind::pseudo_header;
-  if (config_.checksum == ChecksumForm::rfc9568) checksum = ChecksumKind::message_only;
-  if (config_.checksum == ChecksumForm::automatic && neighbour_) checksum = neighbour_->checksum;
-
-  const IpAddress destination = config_.is_unicast ? *config_.peer : multicast_group(config_.key.family);
   const int index = interface_.index != 0 ? interface_.index : held_on_.interface_index;
-  OutgoingAdvertisement outgoing{index, *source_, destination,
-                                 encode(advertisement, *source_, destination, checksum)};
-  if (config_.virtual_mac && destination.is_multicast())
-    outgoing.source_mac = virtual_mac_address(config_.key.family, config_.key.vrid);
-  return outgoing;
+  return make_advertisement(config_, priority, index, *source_,
+                            neighbour_ ? std::optional(neighbour_->checksum) : std::nullopt);
 }
 
 Subject VirtualRouter::subject() const { return {name_hash(config_.name), config_.key.family, config_.key.vrid}; }
@@ -604,169 +421,6 @@ void VirtualRouter::add_to(LastWill& will) const {
   will.resignations.push_back(std::move(resignation));
   will.releases.push_back(
       {set_of(holdings_.named()), config_.is_pair ? ReleaseMode::lingering : ReleaseMode::immediate});
-}
-
-// ---- what is told ----
-
-std::string VirtualRouter::explain(TimePoint now, Reason reason) const {
-  const std::string who = neighbour_ ? neighbour_->address.to_string() : "nobody";
-  const std::string its = neighbour_ ? std::to_string(neighbour_->priority) : "0";
-  const std::string own = std::to_string(effective_priority());
-  const auto faults = faults_.texts();
-  const std::string why = faults.empty() ? std::string("told to stop") : faults.front();
-  switch (reason) {
-    case Reason::startup:
-      return "takes part as a Backup";
-    case Reason::owner:
-      return "priority 255: this node owns the addresses";
-    case Reason::shutdown:
-      return why;
-    case Reason::active_down_timer:
-      return neighbour_ ? "nothing acceptable heard, the last advertisement came from " + who + " " +
-                              milliseconds(now - neighbour_->heard) + " ago"
-                        : std::string("nobody was ever heard");
-    case Reason::preempted:
-      return "own priority " + own + " is higher than " + its + " of " + who + ", which is alive";
-    case Reason::priority_zero:
-      return who + " resigned with priority 0";
-    case Reason::higher_priority:
-      return who + " has the higher priority " + its + ", ours is " + own;
-    case Reason::higher_address:
-      return who + " has the same priority " + its + " and a higher address than ours";
-    case Reason::peer_took_over:
-      return who + " is heard as the new Active";
-    case Reason::handover:
-      return "told to hand over";
-    case Reason::outweighed:
-      return "the peer is the better one";
-    case Reason::yield_timeout:
-      return "nobody was heard taking over";
-    case Reason::claim_failed:
-      return why;
-    case Reason::late_wakeup:
-      return "woke up too late to trust the silence: listening first";
-    case Reason::silent_too_long:
-      return "was silent for too long, " + who + " has taken over by right";
-    case Reason::second_active:
-      return who + " is Active as well, with priority " + its + " below ours of " + own +
-             (config_.version == 2 ? ": discarded" : ": answered");
-    case Reason::outranked:
-      return who + " is Active with priority " + its + " below ours of " + own;
-    case Reason::sync_group:
-    case Reason::none:
-    case Reason::address_lost:
-    case Reason::accepted:
-    case Reason::unverified:
-    case Reason::answered:
-    case Reason::parameters_changed:
-      break;
-  }
-  return to_string(reason);
-}
-
-std::string VirtualRouter::role() const {
-  return std::holds_alternative<Initialize>(state()) && !is_group_healthy() ? "fault" : name_of(state());
-}
-
-RoleChange VirtualRouter::role_change(std::string text) const {
-  RoleChange change;
-  change.router = config_.name;
-  change.family = config_.key.family;
-  change.interface = config_.key.interface;
-  change.vrid = config_.key.vrid;
-  change.from = told_role_;
-  change.to = role();
-  change.reason = to_string(reason_);
-  change.text = std::move(text);
-  if (is_active()) change.phase = "post_acquire";
-  for (const IpPrefix& prefix : config_.addresses()) change.addresses.push_back(prefix.to_string());
-  change.peer = peer_status();
-  return change;
-}
-
-void VirtualRouter::report_soon(TimePoint now) {
-  if (surroundings_.link) surroundings_.link->report_soon(now);
-}
-
-void VirtualRouter::tell(TimePoint now, Level level, std::string event, std::string text) const {
-  surroundings_.journal.add({now, level, label_, std::move(event), std::move(text)});
-}
-
-void VirtualRouter::tell_at_most(RateLimit& limit, TimePoint now, Level level, std::string event,
-                                 std::string text) const {
-  const auto suppressed = limit.pass(now);
-  if (!suppressed) return;
-  if (*suppressed > 0) text += " (and " + std::to_string(*suppressed) + " more like it)";
-  tell(now, level, std::move(event), std::move(text));
-}
-
-std::optional<RouterStatus::Peer> VirtualRouter::peer_status() const {
-  if (!neighbour_) return std::nullopt;
-  return RouterStatus::Peer{neighbour_->address.to_string(), neighbour_->priority, neighbour_->heard};
-}
-
-RouterStatus VirtualRouter::status() const {
-  RouterStatus status;
-  status.name = config_.name;
-  status.interface = config_.key.interface;
-  status.vrid = config_.key.vrid;
-  status.family = config_.key.family;
-  status.version = config_.version;
-  status.state = role();
-  status.reason = to_string(reason_);
-  status.since = since_;
-  status.priority = config_.priority;
-  status.effective_priority = effective_priority();
-  status.faults = faults_.texts();
-  if (auto elsewhere = group_ ? group_->fault_elsewhere(*this) : std::nullopt)
-    status.faults.push_back(std::move(*elsewhere));
-  for (const IpPrefix& prefix : config_.addresses()) status.addresses.push_back(prefix.to_string());
-  status.peer = peer_status();
-  status.counters = {
-      {"active_transitions", counters_.active_transitions},
-      {"received_advertisements", counters_.received_advertisements},
-      {"sent_advertisements", counters_.sent_advertisements},
-      {"received_priority_zero", counters_.received_priority_zero},
-      {"sent_priority_zero", counters_.sent_priority_zero},
-      {"received_checksums_pseudo_header", counters_.received_checksums_pseudo_header},
-      {"received_checksums_message_only", counters_.received_checksums_message_only},
-      {"address_list_errors", counters_.address_list_errors},
-      {"lower_priority_discarded", counters_.lower_priority_discarded},
-      {"second_active_heard", counters_.second_active_heard},
-      {"unproven", counters_.unproven},
-      {"received_path_advertisements", counters_.received_path_advertisements},
-      {"late_wakeups", counters_.late_wakeups},
-      {"announcements", counters_.announcements},
-      {"send_errors", counters_.send_errors},
-      {"claim_errors", counters_.claim_errors},
-      {"addresses_lost", counters_.addresses_lost},
-  };
-  for (std::size_t i = 0; i < kDropReasons; ++i) {
-    status.counters.emplace_back(counter_name(static_cast<DropReason>(i)), counters_.dropped[i]);
-  }
-  return status;
-}
-
-PeerReport VirtualRouter::report(TimePoint now) const {
-  return {name_of(state()), effective_priority(), group_ ? group_->penalty() : 0, is_group_healthy(), now};
-}
-
-std::vector<std::string> VirtualRouter::warnings(TimePoint now) const {
-  std::vector<std::string> warnings;
-  if (neighbour_ && neighbour_->lists_other_addresses) {
-    warnings.push_back(label_ + ": " + neighbour_->address.to_string() +
-                       " advertises other addresses than this node is configured with");
-  }
-  if (disagreement_ && now - disagreement_->heard < kDisagreementRemembered) {
-    warnings.push_back(label_ + ": " + explain_refusal(disagreement_->reason, disagreement_->source));
-  }
-  if (neighbour_ && config_.version == 3 && neighbour_->advertised_interval != config_.advertisement_interval) {
-    warnings.push_back(label_ + ": " +
-                       explain_interval(parameters(), neighbour_->address, neighbour_->advertised_interval));
-  }
-  if (reclaim_at_)
-    warnings.push_back(label_ + ": somebody keeps removing our addresses from " + config_.key.interface);
-  return warnings;
 }
 
 }  // namespace vipair::vrrp

@@ -19,6 +19,7 @@
 #include "vrrp/agent/deadlines.h"
 #include "vrrp/agent/holdings.h"
 #include "vrrp/agent/host.h"
+#include "vrrp/agent/instance_counters.h"
 #include "vrrp/agent/journal.h"
 #include "vrrp/agent/peer_link.h"
 #include "vrrp/agent/peer_report.h"
@@ -138,26 +139,6 @@ class VirtualRouter {
   void plan(TimePoint now);   // the role, or who speaks for the group, is another one
 
  private:
-  struct Counters {
-    std::uint64_t active_transitions = 0;
-    std::uint64_t received_advertisements = 0;
-    std::uint64_t sent_advertisements = 0;
-    std::uint64_t received_priority_zero = 0;
-    std::uint64_t sent_priority_zero = 0;
-    std::uint64_t address_list_errors = 0;
-    std::uint64_t received_checksums_pseudo_header = 0;
-    std::uint64_t received_checksums_message_only = 0;
-    std::uint64_t lower_priority_discarded = 0;
-    std::uint64_t second_active_heard = 0;
-    std::uint64_t unproven = 0;
-    std::uint64_t received_path_advertisements = 0;
-    std::uint64_t late_wakeups = 0;
-    std::uint64_t announcements = 0;
-    std::uint64_t send_errors = 0;
-    std::uint64_t claim_errors = 0;
-    std::uint64_t addresses_lost = 0;
-    std::array<std::uint64_t, kDropReasons> dropped{};
-  };
   struct Neighbour {
     IpAddress address;
     std::uint8_t priority = 0;
@@ -225,7 +206,7 @@ class VirtualRouter {
   std::optional<Disagreement> disagreement_;
   ReplayWindow window_;  // of advertisements of the peer
   Trailer latest_;       // of those that were accepted, over whatever path
-  Counters counters_;
+  InstanceCounters counters_;
 
   Backoff claim_backoff_{kClaimRetryFirst, kClaimRetryLast};
   std::optional<TimePoint> claim_retry_at_;
