@@ -12,6 +12,7 @@
 #include "vrrp/agent/group.h"
 #include "vrrp/agent/instances.h"
 #include "vrrp/agent/journal.h"
+#include "vrrp/agent/peer_reports.h"
 #include "vrrp/agent/verdicts.h"
 #include "vrrp/agent/virtual_router.h"
 #include "vrrp/core/advertisement.h"
@@ -59,7 +60,7 @@ struct Agent::Impl {
   std::optional<ProxyReport> proxy;
   Verdicts verdicts;
   std::optional<TimePoint> settles_at;  // the loss of upstreams counts then, or is over
-  std::map<InstanceKey, PeerReport> peer_reports;
+  PeerReports peer_reports;
   bool is_stopping = false;
   bool is_drained = false;
   // packets that belong to no virtual router of ours
@@ -87,7 +88,7 @@ struct Agent::Impl {
     if (heard.refused) return refuse(now, *heard.refused, info);
     if (heard.has_reports) {
       for (const auto& router : routers) {
-        if (const auto report = router->peer_report()) peer_reports[router->config().key] = *report;
+        if (const auto report = router->peer_report()) peer_reports.set(router->config().key, *report);
       }
       hand_over_where_outweighed(now);
     }
@@ -211,92 +212,12 @@ struct Agent::Impl {
   // None while the proxy does not serve, which is a fault by itself.
   UpstreamCount upstreams() const { return proxy && proxy->is_ready ? proxy->upstreams : UpstreamCount{}; }
 
-  // As configured over there: what it advertises, and what its checks took from it, unless that ended at the least.
-  PeerPriorities peer_priorities() const {
-    PeerPriorities priorities;
-    for (const auto& [key, report] : peer_reports) {
-      if (report.penalty > 0 && report.effective_priority == 1) continue;
-      priorities[key] = static_cast<std::uint8_t>(std::min<int>(report.effective_priority + report.penalty, 255));
-    }
-    return priorities;
-  }
-
-  // The peer as one that could take over the group now; the error says why it could not.
-  Expected<PeerReport, std::string> taker_of(TimePoint now, const Group& group) const {
-    for (const VirtualRouter* member : group.members()) {
-      const auto found = peer_reports.find(member->config().key);
-      if (found == peer_reports.end() || now - found->second.heard > kPeerReportMax) {
-        return Unexpected{member->label() +
-                          ": the peer says nothing: it is down, cut off, or has no such virtual router"};
-      }
-      const PeerReport& peer = found->second;
-      if (!peer.is_eligible) return Unexpected{member->label() + ": the peer has a fault and cannot take over"};
-      if (peer.state != "backup") return Unexpected{member->label() + ": the peer is not Backup but " + peer.state};
-    }
-    return peer_reports.at(group.members().front()->config().key);
-  }
-
-  // The peer has said what it is, and it is none that could take over. Of strangers nothing is known.
-  bool is_alone(TimePoint now, const Group& group) const {
-    if (!group.is_pair()) return false;
-    const auto& members = group.members();
-    return std::any_of(members.begin(), members.end(), [&](const VirtualRouter* member) {
-      const auto found = peer_reports.find(member->config().key);
-      if (found == peer_reports.end()) return false;
-      const PeerReport& peer = found->second;
-      return now - peer.heard > kPeerReportMax || !peer.is_eligible || peer.state != "backup";
-    });
-  }
-
-  // The groups that are Active here and meant; the error says why they cannot be handed over.
-  Expected<std::vector<Group*>, std::string> groups_to_hand_over(TimePoint now,
-                                                                 const std::optional<std::string>& router) const {
-    auto is_meant = [&](const VirtualRouter* member) { return !router || member->config().name == *router; };
-    bool is_known = !router;
-    std::vector<Group*> meant;
-    for (const auto& group : groups) {
-      const auto& members = group->members();
-      if (std::none_of(members.begin(), members.end(), is_meant)) continue;
-      is_known = true;
-      if (group->is_active()) meant.push_back(group.get());
-    }
-    if (!is_known) return Unexpected{"no virtual router is named " + *router};
-    if (meant.empty())
-      return Unexpected{router.value_or("this node") + " is not Active here: nothing to hand over"};
-    for (const Group* group : meant) {
-      const VirtualRouter& first = *group->members().front();
-      if (first.config().priority == kPriorityOwner) {
-        return Unexpected{first.label() + ": priority 255 means that this node owns the addresses"};
-      }
-      if (!group->is_pair()) continue;  // strangers cannot be asked; if nobody takes over, this node does again
-      if (const auto peer = taker_of(now, *group); !peer) return Unexpected{peer.error()};
-    }
-    return meant;
-  }
-
-  // The groups that are Active here; the error says why they would find no taker.
-  Expected<std::vector<Group*>, std::string> groups_to_drain(TimePoint now, bool force) const {
-    std::vector<Group*> active;
-    for (const auto& group : groups) {
-      if (!group->is_active()) continue;
-      active.push_back(group.get());
-      if (force) continue;
-      if (!group->is_pair()) {
-        return Unexpected{
-            group->members().front()->label() +
-            ": without a configured peer nobody can be asked to take over; force it if somebody will"};
-      }
-      if (const auto peer = taker_of(now, *group); !peer) return Unexpected{peer.error()};
-    }
-    return active;
-  }
-
   // Without preemption nobody takes the role from an Active that lost priority.
   void hand_over_where_outweighed(TimePoint now) {
     for (const auto& group : groups) {
       if (!group->is_active() || !group->is_pair() || group->penalty() == 0) continue;
       if (group->members().front()->config().preempt || now < group->outweighed_again_at()) continue;
-      const auto peer = taker_of(now, *group);
+      const auto peer = peer_reports.taker_of(now, *group);
       if (peer && is_outweighed(group->standing(), {peer->effective_priority, peer->penalty})) {
         group->hand_over_outweighed(now, *peer);
       }
@@ -438,7 +359,7 @@ void Agent::on_check_result(TimePoint now, std::string_view check, bool success,
 }
 
 void Agent::on_peer_report(TimePoint now, const InstanceKey& key, const PeerReport& report) {
-  impl_->peer_reports[key] = report;
+  impl_->peer_reports.set(key, report);
   impl_->hand_over_where_outweighed(now);
   impl_->work(now);
 }
@@ -469,7 +390,7 @@ void Agent::reload(TimePoint now, Config config) {
   impl.verdicts.configure(impl.config.checks);
   impl.link.reload(now, impl.config);
   for (const InstanceKey& key : difference.removed) {
-    impl.peer_reports.erase(key);
+    impl.peer_reports.forget(key);
     VirtualRouter* router = impl.find(key);
     VIPAIR_ASSERT(router, "every configured instance runs");
     impl.retire(now, *router);
@@ -512,13 +433,13 @@ void Agent::reload(TimePoint now, Config config) {
 
 Expected<std::vector<std::string>, std::string> Agent::may_hand_over(
     TimePoint now, const std::optional<std::string>& router) const {
-  const auto groups = impl_->groups_to_hand_over(now, router);
+  const auto groups = impl_->peer_reports.to_hand_over(now, impl_->groups, router);
   if (!groups) return Unexpected{groups.error()};
   return names_of(*groups);
 }
 
 Expected<void, std::string> Agent::handover(TimePoint now, const std::optional<std::string>& router) {
-  const auto groups = impl_->groups_to_hand_over(now, router);
+  const auto groups = impl_->peer_reports.to_hand_over(now, impl_->groups, router);
   if (!groups) return Unexpected{groups.error()};
   for (Group* group : *groups) {
     group->handle(now, *group->members().front(), Handover{Reason::handover}, "an operator asked for a handover");
@@ -528,14 +449,15 @@ Expected<void, std::string> Agent::handover(TimePoint now, const std::optional<s
 }
 
 Expected<std::vector<std::string>, std::string> Agent::may_drain(TimePoint now, bool force) const {
-  const auto groups = impl_->groups_to_drain(now, force);
+  const auto groups = impl_->peer_reports.to_drain(now, impl_->groups, force);
   if (!groups) return Unexpected{groups.error()};
   return names_of(*groups);
 }
 
 Expected<void, std::string> Agent::drain(TimePoint now, bool force) {
   if (impl_->is_drained) return {};
-  if (const auto groups = impl_->groups_to_drain(now, force); !groups) return Unexpected{groups.error()};
+  if (const auto groups = impl_->peer_reports.to_drain(now, impl_->groups, force); !groups)
+    return Unexpected{groups.error()};
   impl_->is_drained = true;
   impl_->journal.add({now, JournalEntry::Level::warn, "", "drain", kDrained});
   for (const auto& group : impl_->groups) group->raise(now, FaultSource::drained, kDrained);
@@ -585,11 +507,11 @@ bool Agent::is_relievable(TimePoint now) const {
     const auto claims = [](const VirtualRouter* member) { return member->is_claiming(); };
     if (std::none_of(members.begin(), members.end(), holds)) return false;
     if (!group->is_active()) return true;  // somebody is about to
-    return std::none_of(members.begin(), members.end(), claims) && !impl_->is_alone(now, *group);
+    return std::none_of(members.begin(), members.end(), claims) && !impl_->peer_reports.is_alone(now, *group);
   });
 }
 
-std::vector<PlanRow> Agent::plan() const { return vrrp::plan(impl_->config, impl_->peer_priorities()); }
+std::vector<PlanRow> Agent::plan() const { return vrrp::plan(impl_->config, impl_->peer_reports.priorities()); }
 
 Status Agent::status(TimePoint now) const {
   Status status;
@@ -597,8 +519,8 @@ Status Agent::status(TimePoint now) const {
   status.drained = impl_->is_drained;
   status.warnings = impl_->config.warnings;
   for (std::string& warning : warnings_about(impl_->config)) status.warnings.push_back(std::move(warning));
-  if (!impl_->config.peer_priority && !impl_->peer_reports.empty()) {  // else the loader has warned
-    for (std::string& warning : weight_warnings(impl_->config, impl_->peer_priorities()))
+  if (!impl_->config.peer_priority && !impl_->peer_reports.is_empty()) {  // else the loader has warned
+    for (std::string& warning : weight_warnings(impl_->config, impl_->peer_reports.priorities()))
       status.warnings.push_back(std::move(warning));
   }
   bool is_proxy_tracked = false;
