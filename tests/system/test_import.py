@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import time
-
-from lab import VIP, VRID, Lab, find_tool, program, wait_for
+from beside_keepalived import BesideKeepalived
+from lab import VIP, VRID, program, wait_for
 from testing import time_limit
 
-# three intervals of a second and a skew of at most one, then the dispatching of a busy machine
-DOWN_SECONDS = 10.0
 
-
-class Migration:
+class Migration(BesideKeepalived):
     """lb-a runs vipair with what import made of its keepalived.conf, lb-b keepalived with the same file but for the
     priority: VRRPv2 with a password, as keepalived.conf files mostly are."""
 
     def __init__(self, vipair_priority: int, keepalived_priority: int, unicast: bool = False,
                  checks: bool = False):
-        self.lab = Lab(origins=0)
-        self.vipair, self.other = self.lab.a, self.lab.b
+        super().__init__()
         for node, priority in ((self.vipair, vipair_priority), (self.other, keepalived_priority)):
             peer = self.lab.other(node).front
             way = f"unicast_src_ip {node.front}\n unicast_peer {{\n {peer}\n }}" if unicast else ""
@@ -66,26 +61,7 @@ vrrp_instance web {{
             assert "longer" not in node.node_conf.read_text() + done.stdout
             with node.node_conf.open("a") as file:  # the laboratory's own sockets
                 file.write(f'control_socket = "{node.vrrp_socket}";\ngate_socket = "{node.gate_socket}";\n')
-        node.start_agent()
-
-    def start_keepalived(self) -> None:
-        folder = self.other.folder
-        self.keepalived = self.other.start(
-            "keepalived", [find_tool("keepalived", "keepalived"), "--dont-fork", "--log-console", "--vrrp",
-                           "-f", str(folder / "keepalived.conf"), "-p", str(folder / "keepalived.pid"),
-                           "-r", str(folder / "vrrp.pid")])
-
-    def wait_holder(self, node) -> None:
-        other = self.lab.other(node)
-        wait_for(f"{node.name} alone holds {VIP}", lambda: node.holds(VIP) and not other.holds(VIP), DOWN_SECONDS,
-                 show=lambda: {n.name: n.addresses("eth0") for n in self.lab.nodes})
-
-    def check_stays(self, node, seconds: float = 3.0) -> None:
-        end = time.monotonic() + seconds
-        other = self.lab.other(node)
-        while time.monotonic() < end:
-            assert node.holds(VIP) and not other.holds(VIP), "the address does not stay where it is"
-            time.sleep(0.02)
+        super().start_vipair()
 
 
 @time_limit(90)
@@ -95,7 +71,7 @@ def test_an_imported_node_is_active_beside_keepalived(test):
     pair.wait_holder(pair.other)
     pair.start_vipair()
     pair.wait_holder(pair.vipair)  # it preempts, as keepalived did in its place
-    pair.check_stays(pair.vipair)
+    pair.check_stays(pair.vipair, 3.0)
     [router] = pair.vipair.routers()
     assert router["version"] == 2 and router["peer"]["address"] == pair.other.front, router
     assert pair.vipair.agent.stop() == 0
@@ -111,7 +87,7 @@ def test_an_imported_node_is_backup_beside_keepalived(test):
     pair.wait_holder(pair.vipair)
     pair.start_keepalived()
     pair.wait_holder(pair.other)
-    pair.check_stays(pair.other)
+    pair.check_stays(pair.other, 3.0)
     assert pair.vipair.states() == ["backup"]
     pair.keepalived.stop()
     pair.wait_holder(pair.vipair)

@@ -6,7 +6,8 @@ import os
 import signal
 import time
 
-from lab import VIP, VRID, Lab, find_tool, wait_for
+from beside_keepalived import BesideKeepalived
+from lab import VIP, VRID
 from testing import time_limit
 
 ALONE = True  # everything here asserts on times
@@ -15,12 +16,11 @@ ALONE = True  # everything here asserts on times
 DOWN_SECONDS = 3.0
 
 
-class MixedPair:
+class MixedPair(BesideKeepalived):
     """lb-a runs vipair without a peer, lb-b keepalived; both speak VRRPv3 on IPv4 by multicast every 100 ms."""
 
     def __init__(self, vipair_priority: int, keepalived_priority: int, preempt: bool):
-        self.lab = Lab(origins=0)
-        self.vipair, self.other = self.lab.a, self.lab.b
+        super().__init__()
         settings = self.vipair.node_settings()
         del settings["peer"]
         settings["track_proxy"] = False
@@ -37,31 +37,6 @@ class MixedPair:
               advert_int 0.1
               virtual_ipaddress {{ {VIP}/24 }} }}
             """)
-        self.keepalived = None
-
-    def start_vipair(self) -> None:
-        self.vipair.start_agent()
-
-    def start_keepalived(self) -> None:
-        folder = self.other.folder
-        self.keepalived = self.other.start(
-            "keepalived", [find_tool("keepalived", "keepalived"), "--dont-fork", "--log-console", "--vrrp",
-                           "-f", str(folder / "keepalived.conf"), "-p", str(folder / "keepalived.pid"),
-                           "-r", str(folder / "vrrp.pid")])
-
-    def wait_holder(self, node, seconds: float = 10.0) -> None:
-        other = self.lab.other(node)
-        wait_for(f"{node.name} alone holds {VIP}", lambda: node.holds(VIP) and not other.holds(VIP), seconds,
-                 show=lambda: {n.name: n.addresses("eth0") for n in self.lab.nodes})
-
-    def check_stays(self, node, seconds: float = 2.0) -> None:
-        """For so long the address is on this node alone: nobody flaps."""
-        end = time.monotonic() + seconds
-        other = self.lab.other(node)
-        while time.monotonic() < end:
-            assert node.holds(VIP), f"{node.name} lost {VIP}"
-            assert not other.holds(VIP), f"{other.name} holds {VIP} as well"
-            time.sleep(0.02)
 
     def kill_keepalived(self) -> None:
         """As a crash of the machine would: processes and address are gone without a word."""

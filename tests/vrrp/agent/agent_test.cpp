@@ -25,15 +25,7 @@ IpPrefix prefix(std::string_view text) { return *IpPrefix::parse(text); }
 // One agent, number 11, priority 200, 192.0.2.100 on vrid 51.
 class AgentTest : public testing::Test {
  protected:
-  AgentTest() : lan_(1), node_(lan_.add(11)) {
-    VirtualRouterConfig router;
-    router.name = "web";
-    router.interface = "eth0";
-    router.vrid = 51;
-    router.priority = 200;
-    router.addresses = {prefix("192.0.2.100/24")};
-    node_.config.virtual_routers = {router};
-  }
+  AgentTest() : lan_(1), node_(lan_.add(11)) { node_.config.virtual_routers = {web_router(200)}; }
   ~AgentTest() override { EXPECT_THAT(lan_.violations(), IsEmpty()); }
 
   VirtualRouterConfig& router() { return node_.config.virtual_routers.at(0); }
@@ -55,18 +47,10 @@ class AgentTest : public testing::Test {
   RouterStatus status(std::size_t at = 0) { return agent().status(lan_.now()).routers.at(at); }
   std::string state(std::size_t at = 0) { return status(at).state; }
   std::uint64_t counter(const std::string& name, std::size_t at = 0) {
-    for (const auto& [key, value] : status(at).counters) {
-      if (key == name) return value;
-    }
-    ADD_FAILURE() << "no counter " << name;
-    return 0;
+    return counter_of(status(at).counters, name);
   }
   std::uint64_t agent_counter(const std::string& name) {
-    for (const auto& [key, value] : agent().status(lan_.now()).counters) {
-      if (key == name) return value;
-    }
-    ADD_FAILURE() << "no counter " << name;
-    return 0;
+    return counter_of(agent().status(lan_.now()).counters, name);
   }
   std::vector<std::string> take_texts(const std::string& event = "") {
     std::vector<std::string> texts;

@@ -30,12 +30,7 @@ CheckConfig check(std::string name, std::optional<int> weight = std::nullopt) {
 class AgentTrackingTest : public testing::Test {
  protected:
   AgentTrackingTest() : lan_(1), node_(lan_.add(11)) {
-    VirtualRouterConfig router;
-    router.name = "web";
-    router.interface = "eth0";
-    router.vrid = 51;
-    router.priority = 200;
-    router.addresses = {*IpPrefix::parse("192.0.2.100/24")};
+    VirtualRouterConfig router = web_router(200);
     router.unicast = true;
     router.track_proxy = false;
     router.track = {"app", "gateway"};

@@ -27,12 +27,7 @@ class PeerLinkTest : public testing::Test {
  protected:
   PeerLinkTest() : lan_(7), a_(lan_.add(1)), b_(lan_.add(2)) {
     for (auto* node : {&a_, &b_}) {
-      VirtualRouterConfig router;
-      router.name = "web";
-      router.interface = "eth0";
-      router.vrid = 51;
-      router.priority = node == &a_ ? 200 : 100;
-      router.addresses = {prefix("192.0.2.100/24")};
+      VirtualRouterConfig router = web_router(node == &a_ ? 200 : 100);
       router.unicast = true;
       node->config.virtual_routers = {router};
       node->config.peer = PeerConfig{SimulatedLan::v4_of(node == &a_ ? 2 : 1), std::nullopt};
@@ -76,14 +71,9 @@ class PeerLinkTest : public testing::Test {
   std::string states() { return state(a_) + " " + state(b_); }
   std::uint64_t counter(SimulatedLan::Node& node, const std::string& name) {
     const Status status = node.agent->status(lan_.now());
-    for (const auto& [key, value] : status.routers.at(0).counters) {
-      if (key == name) return value;
-    }
-    for (const auto& [key, value] : status.counters) {
-      if (key == name) return value;
-    }
-    ADD_FAILURE() << "no counter " << name;
-    return 0;
+    CounterList all = status.routers.at(0).counters;
+    all.insert(all.end(), status.counters.begin(), status.counters.end());
+    return counter_of(all, name);
   }
   std::uint64_t transitions() { return counter(a_, "active_transitions") + counter(b_, "active_transitions"); }
   std::vector<std::string> warnings(SimulatedLan::Node& node) { return node.agent->status(lan_.now()).warnings; }

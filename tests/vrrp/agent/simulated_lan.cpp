@@ -1,5 +1,7 @@
 #include "tests/vrrp/agent/simulated_lan.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -152,6 +154,23 @@ void SimulatedLan::add_second_path(Node& node, int peer, std::vector<PairKey> ke
   add_second_network(node);
   node.config.peer_paths = {{"eth1", back_of(peer)}};
   node.config.pair_keys = std::move(keys);
+}
+
+VirtualRouterConfig web_router(std::uint8_t priority) {
+  VirtualRouterConfig router;
+  router.name = "web";
+  router.interface = "eth0";
+  router.vrid = 51;
+  router.priority = priority;
+  router.addresses = {*IpPrefix::parse("192.0.2.100/24")};
+  return router;
+}
+
+std::uint64_t counter_of(const CounterList& counters, const std::string& name) {
+  for (const auto& [key, value] : counters)
+    if (key == name) return value;
+  ADD_FAILURE() << "no counter " << name;
+  return 0;
 }
 
 SimulatedLan::Node& SimulatedLan::add(int number) {

@@ -51,6 +51,12 @@ class SimulatedHost : public Host {
   static constexpr std::size_t kRemembered = 4096;
 };
 
+// What most of the tests have one of: "web", number 51 on eth0, 192.0.2.100/24.
+VirtualRouterConfig web_router(std::uint8_t priority);
+
+using CounterList = std::vector<std::pair<std::string, std::uint64_t>>;
+std::uint64_t counter_of(const CounterList& counters, const std::string& name);
+
 class SimulatedLan {
  public:
   struct Node {

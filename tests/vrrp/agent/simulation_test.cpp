@@ -98,11 +98,7 @@ class Scenario {
     for (int number = 1; number <= count; ++number) {
       auto& node = lan_.add(number);
       node.host->slice = slice;
-      VirtualRouterConfig router;
-      router.name = "web";
-      router.interface = "eth0";
-      router.vrid = 51;
-      router.priority = static_cast<std::uint8_t>(equal ? 100 : 1 + lan_.random(254));
+      VirtualRouterConfig router = web_router(static_cast<std::uint8_t>(equal ? 100 : 1 + lan_.random(254)));
       if (has_owner && number == 1) router.priority = kPriorityOwner;
       router.advertisement_interval = interval;
       if (is_version_2) {
@@ -113,7 +109,6 @@ class Scenario {
       router.preempt = preempt;
       router.preempt_delay = maybe() ? 0s : 1s;
       router.join_hold = has_join_hold ? 1s : 0s;
-      router.addresses = {prefix("192.0.2.100/24")};
       if (has_v6) router.addresses.push_back(prefix("2001:db8::100/64"));
       router.excluded_addresses = {prefix("198.51.100.1/32")};
       router.unicast = is_pair_ && unicast;
@@ -540,11 +535,7 @@ TEST(Simulation, PlannedMovesNeverLeaveTheAddressesWithoutANode) {
     SimulatedLan lan(seed);
     for (int number : {1, 2}) {
       auto& node = lan.add(number);
-      VirtualRouterConfig router;
-      router.name = "web";
-      router.interface = "eth0";
-      router.vrid = 51;
-      router.priority = static_cast<std::uint8_t>(100 + lan.random(20));
+      VirtualRouterConfig router = web_router(static_cast<std::uint8_t>(100 + lan.random(20)));
       router.preempt = seed % 2 == 0;
       router.addresses = {prefix("192.0.2.100/24"), prefix("2001:db8::100/64")};
       router.track = {"gateway", "app"};

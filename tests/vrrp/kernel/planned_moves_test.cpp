@@ -24,12 +24,7 @@ class PlannedMovesTest : public testing::Test {
   PlannedMovesTest() : lan_(1), node_(lan_.add(11)) {
     std::string pattern = (std::filesystem::temp_directory_path() / "vipair-moves-XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
-    VirtualRouterConfig router;
-    router.name = "web";
-    router.interface = "eth0";
-    router.vrid = 51;
-    router.priority = 200;
-    router.addresses = {*IpPrefix::parse("192.0.2.100/24")};
+    VirtualRouterConfig router = web_router(200);
     router.unicast = true;
     router.track_proxy = false;
     node_.config.peer = PeerConfig{kPeer, std::nullopt};
