@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "vrrp/core/timers.h"
+
 namespace vipair::vrrp {
 
 namespace {
@@ -145,7 +147,7 @@ void PeerLink::on_time(TimePoint now) {
     tell(now, Level::warn, "path_lost", "the peer is not heard " + name_of(path) + " any more");
   }
   if (now < hello_at_) return;
-  hello_at_ = now + kHelloInterval;
+  hello_at_ = next_multiple(kHelloInterval, now);  // when advertisements are due as well: one wake-up for both
   hello_sent_ = now;
   send_hello(now);
 }

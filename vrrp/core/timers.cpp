@@ -28,9 +28,12 @@ Duration yield_time(Centiseconds advertisement_interval, std::size_t addresses) 
          static_cast<Duration::rep>(addresses) * kYieldPerAddress;
 }
 
-TimePoint next_advertisement(Centiseconds advertisement_interval, TimePoint now) {
-  const Duration interval(advertisement_interval);
+TimePoint next_multiple(Duration interval, TimePoint now) {
   return now + interval - now.time_since_epoch() % interval;
+}
+
+TimePoint next_advertisement(Centiseconds advertisement_interval, TimePoint now) {
+  return next_multiple(advertisement_interval, now);
 }
 
 }  // namespace vipair::vrrp

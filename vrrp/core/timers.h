@@ -38,8 +38,11 @@ Centiseconds learned_interval(const Parameters& parameters, Centiseconds adverti
 
 Duration yield_time(Centiseconds advertisement_interval, std::size_t addresses);
 
-// The next multiple of the interval: routers of one interval advertise at the same moments, and a node with
-// hundreds of them wakes up once for all.
+// The next multiple of the interval: who has something to do at intervals that divide each other wakes up once for
+// all of it.
+TimePoint next_multiple(Duration interval, TimePoint now);
+
+// Routers of one interval advertise at the same moments, hundreds of them in one wake-up.
 TimePoint next_advertisement(Centiseconds advertisement_interval, TimePoint now);
 
 }  // namespace vipair::vrrp

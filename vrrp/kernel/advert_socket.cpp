@@ -163,9 +163,10 @@ struct AdvertSockets::Receiver {
   };
   std::array<Slot, kBatch> slots;
   std::array<mmsghdr, kBatch> headers;
+  unsigned used = kBatch;  // of the headers, which the kernel has written to
 
   void prepare() {
-    for (unsigned i = 0; i < kBatch; ++i) {
+    for (unsigned i = 0; i < used; ++i) {
       Slot& slot = slots[i];
       slot.piece = {slot.bytes.data(), slot.bytes.size()};
       headers[i] = {};
@@ -177,6 +178,13 @@ struct AdvertSockets::Receiver {
       header.msg_control = slot.control.data();
       header.msg_controllen = slot.control.size();
     }
+    used = 0;
+  }
+  int receive(int fd) {
+    prepare();
+    const int count = ::recvmmsg(fd, headers.data(), kBatch, MSG_DONTWAIT, nullptr);
+    used = count >= 0 ? static_cast<unsigned>(count) : 1;
+    return count;
   }
 
   // nullopt: not a whole datagram of the family.
@@ -316,9 +324,7 @@ void AdvertSockets::drain(const Handler& handler) {
     for (const Key& key : ready()) {
       const auto socket = sockets_.find(key);
       if (socket == sockets_.end()) continue;  // a handler closed it
-      receiver_->prepare();
-      const int count =
-          ::recvmmsg(socket->second.fd.get(), receiver_->headers.data(), kBatch, MSG_DONTWAIT, nullptr);
+      const int count = receiver_->receive(socket->second.fd.get());
       // an error here is the pending one of the socket (ENETDOWN, …): it is consumed; link events tell the rest
       for (int i = 0; i < count; ++i)
         if (auto datagram = receiver_->datagram(static_cast<unsigned>(i), key.second))

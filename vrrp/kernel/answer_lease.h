@@ -65,7 +65,7 @@ class LeaseKeeper {
   void renew(TimePoint now, Duration duration, std::uint32_t held);
   void restart(TimePoint now);  // a new agent, which holds nothing yet
   // When to wake up for it: later than it may be renewed, so that one wake-up serves for more.
-  TimePoint next_renewal(Duration duration) const { return silent_until_.value_or(renewed_at_ + duration * 2 / 5); }
+  TimePoint next_renewal(Duration duration) const { return silent_until_.value_or(renewed_at_ + duration / 2); }
 
  private:
   UniqueFd nftables_;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>  // before the kernel's headers, which then leave out what it defines
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "vrrp/kernel/netlink_reader.h"
@@ -370,7 +372,9 @@ constexpr std::uint32_t kSolicitationTargetOffset = 8;
 
 std::uint8_t lease_family(IpFamily family) { return family == IpFamily::ipv4 ? NFPROTO_ARP : NFPROTO_IPV6; }
 
-void add_lease_element(Transaction& transaction, Duration duration) {
+enum class Expiration { as_given, renewed };  // of an element that is there
+
+void add_lease_element(Transaction& transaction, Duration duration, Expiration expiration = Expiration::as_given) {
   NetlinkWriter& out = transaction.message(NFT_MSG_NEWSETELEM, NLM_F_CREATE);
   out.attribute_text(NFTA_SET_ELEM_LIST_TABLE, kLeaseTable);
   out.attribute_text(NFTA_SET_ELEM_LIST_SET, kLease);
@@ -379,6 +383,8 @@ void add_lease_element(Transaction& transaction, Duration duration) {
       out.nested(NFTA_SET_ELEM_KEY, [&] { out.attribute(NFTA_DATA_VALUE, bytes_of(kLeaseKey)); });
       const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
       out.attribute_be64(NFTA_SET_ELEM_TIMEOUT, static_cast<std::uint64_t>(milliseconds));
+      if (expiration == Expiration::renewed)
+        out.attribute_be64(NFTA_SET_ELEM_EXPIRATION, static_cast<std::uint64_t>(milliseconds));
     });
   });
 }
@@ -488,16 +494,33 @@ bool has_lease_table(int socket, IpFamily family) {
   return is_there;
 }
 
-// Before Linux 6.12 an element that is there keeps the timeout it has: it is removed and added. One that expired
-// cannot be removed.
+bool renews_elements(std::string_view release) {
+  int major = 0, minor = 0;
+  const char* end = release.data() + release.size();
+  const auto [dot, error] = std::from_chars(release.data(), end, major);
+  if (error != std::errc{} || dot == end || *dot != '.') return false;
+  (void)std::from_chars(dot + 1, end, minor);
+  return major > 6 || (major == 6 && minor >= 12);
+}
+
+Bytes encode_lease_renewal(IpFamily family, Duration duration, LeaseRenewal how) {
+  Transaction transaction(lease_family(family));
+  if (how == LeaseRenewal::replacing) remove_lease_element(transaction);
+  add_lease_element(transaction, duration,
+                    how == LeaseRenewal::in_place ? Expiration::renewed : Expiration::as_given);
+  return transaction.finish();
+}
+
 bool renew_lease(int socket, IpFamily family, Duration duration) {
-  for (const bool is_there : {true, false}) {
-    Transaction transaction(lease_family(family));
-    if (is_there) remove_lease_element(transaction);
-    add_lease_element(transaction, duration);
-    if (transact(socket, transaction.finish())) return true;
-  }
-  return false;
+  static const bool is_in_place = [] {
+    utsname system{};
+    return ::uname(&system) == 0 && renews_elements(system.release);
+  }();
+  const auto renew = [&](LeaseRenewal how) {
+    return transact(socket, encode_lease_renewal(family, duration, how)).has_value();
+  };
+  return is_in_place ? renew(LeaseRenewal::in_place)
+                     : renew(LeaseRenewal::replacing) || renew(LeaseRenewal::adding);  // when it has expired
 }
 
 Bytes encode_table_removal(IpFamily family, std::string_view table) {
@@ -548,8 +571,9 @@ Expected<void, std::string> transact(int socket, ByteView transaction) {
     std::memcpy(&header, buffer.data(), sizeof header);
     std::memcpy(&error, buffer.data() + NLMSG_HDRLEN, sizeof error);
     if (header.nlmsg_type != NLMSG_ERROR) continue;
+    if (error == 0) break;  // all is in force, and nothing else is said
     is_answered = true;
-    if (error != 0 && first_error == 0) first_error = -error;
+    if (first_error == 0) first_error = -error;
   }
   if (first_error != 0) return Unexpected{explain(first_error)};
   return {};

@@ -81,6 +81,11 @@ Bytes encode_guard_change(IpFamily family, std::string_view table, std::span<con
 Bytes encode_lease_table(IpFamily family, std::span<const IpAddress> addresses, Duration duration);
 Bytes encode_lease_change(IpFamily family, std::span<const IpAddress> added, std::span<const IpAddress> removed);
 Bytes encode_lease_removal(IpFamily family);  // also when there is none
+// Linux 6.12 gives an element that is there a new expiration. Before, it keeps the one it has: it is removed and
+// added, which leaves garbage behind each time, and one that has expired cannot be removed.
+enum class LeaseRenewal { in_place, replacing, adding };
+Bytes encode_lease_renewal(IpFamily family, Duration duration, LeaseRenewal how);
+bool renews_elements(std::string_view release);  // "6.12.3-amd64": whether that kernel does it in place
 bool has_lease_table(int socket, IpFamily family);
 // False when there is nothing to renew. The kernel takes back a transaction that fails with all others waiting, and
 // takes long: ask first.

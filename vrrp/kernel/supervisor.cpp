@@ -303,7 +303,7 @@ void Supervisor::wait_for_something(TimePoint now) {
   if (ready > 0 && fds[1].revents != 0 && !read_link()) on_end_of_link();
   if (ready > 0 && fds[0].revents != 0) read_signals(now);
   if (child_) look(now);
-  if (child_) reap(now);
+  if (child_ && (ready != 0 || !child_->link)) reap(now);  // its end is heard as SIGCHLD or the end of its link
   lingering_.on_time(now);
   if (stop_deadline_ && !child_ && !exit_status_) exit_status_ = 0;  // between two children
 }

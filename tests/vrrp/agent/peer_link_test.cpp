@@ -550,7 +550,7 @@ TEST_F(PeerLinkTest, ManyInstancesAreSeveralHellos) {
   link.on_interface(lan_.now(), b_.interface);
   link.on_time(lan_.now());
   EXPECT_EQ(host.peer_messages.size(), 3u);
-  EXPECT_EQ(link.next_deadline(), lan_.now() + kHelloInterval);
+  EXPECT_EQ(link.next_deadline(), next_multiple(kHelloInterval, lan_.now()));
   link.report_soon(lan_.now());
   EXPECT_EQ(link.next_deadline(), lan_.now() + kHelloGap) << "changes do not make a storm";
 }

@@ -83,6 +83,8 @@ TEST(Timers, NextAdvertisementIsTheNextMultipleOfTheInterval) {
   EXPECT_EQ(next_advertisement(Centiseconds(10), start + 1ns), start + 100ms);
   EXPECT_EQ(next_advertisement(Centiseconds(10), start + 99ms), start + 100ms);
   EXPECT_EQ(next_advertisement(Centiseconds(10), start + 100ms), start + 200ms);
+  EXPECT_EQ(next_multiple(1s, start + 1ms), start + 1s);
+  EXPECT_EQ(next_multiple(1s, start), start + 1s);
 }
 
 }  // namespace

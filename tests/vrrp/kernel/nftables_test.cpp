@@ -1,17 +1,22 @@
 #include "vrrp/kernel/nftables.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 #include <cerrno>
+#include <thread>
 
 #include "tests/support/network.h"
 
 namespace vipair::vrrp {
 namespace {
 
+using namespace std::chrono_literals;
 using test::in_new_network;
 using test::output_of;
+using testing::ContainsRegex;
 
 RelayRules rules(IpFamily family) {
   RelayRules result;
@@ -108,6 +113,40 @@ TEST(Nftables, LeavesNothingOfATrial) {
     }
     EXPECT_EQ(output_of("nft list ruleset"), "");
   });
+}
+
+TEST(Nftables, ALeaseIsRenewedInEachWayThatAKernelKnows) {
+  in_new_network([] {
+    const UniqueFd socket = open_nftables();
+    const std::vector<IpAddress> addresses = {*IpAddress::parse("192.0.2.100")};
+    ASSERT_TRUE(transact(socket.get(), encode_lease_table(IpFamily::ipv4, addresses, 20s)));
+    const auto expires = [] { return output_of("nft list set arp vipair-lease lease"); };
+    const auto renew = [&](Duration duration, LeaseRenewal how) {
+      return transact(socket.get(), encode_lease_renewal(IpFamily::ipv4, duration, how)).has_value();
+    };
+    EXPECT_TRUE(renew(40s, LeaseRenewal::replacing));
+    EXPECT_THAT(expires(), ContainsRegex("expires (39|40)s"));
+    EXPECT_TRUE(renew(60s, LeaseRenewal::adding));
+    utsname system{};
+    ASSERT_EQ(::uname(&system), 0);
+    if (!renews_elements(system.release)) return;
+    EXPECT_TRUE(renew(100s, LeaseRenewal::in_place));
+    EXPECT_THAT(expires(), ContainsRegex("expires 1m(38|39|40)s"));
+    std::this_thread::sleep_for(3100ms);
+    EXPECT_TRUE(renew(100s, LeaseRenewal::in_place));
+    EXPECT_THAT(expires(), ContainsRegex("expires 1m(38|39|40)s")) << "by as long as before, too";
+    EXPECT_TRUE(renew(10ms, LeaseRenewal::in_place));
+    std::this_thread::sleep_for(100ms);
+    EXPECT_TRUE(renew(60s, LeaseRenewal::in_place)) << "one that has expired";
+    EXPECT_THAT(expires(), ContainsRegex("expires (59|1m)"));
+  });
+}
+
+TEST(Nftables, KernelsAreToldApartByTheirRelease) {
+  for (const char* release : {"6.12.0", "6.12.3-amd64", "6.18.44-fc-v657", "7.0", "10.1"})
+    EXPECT_TRUE(renews_elements(release)) << release;
+  for (const char* release : {"6.11.9", "6.1.0-28-amd64", "5.14.0-427.el9.x86_64", "", "6", "six.12"})
+    EXPECT_FALSE(renews_elements(release)) << release;
 }
 
 TEST(Nftables, IsAllOrNothing) {
