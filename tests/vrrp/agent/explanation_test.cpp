@@ -57,6 +57,7 @@ TEST(Explanation, ARefusalSaysWhatToDo) {
 
 TEST(Explanation, AnIntervalFarFromOursIsBounded) {
   Parameters own;
+  own.is_pair = true;
   EXPECT_EQ(explain_interval(own, kPeer, Centiseconds(20)),
             "192.0.2.12 advertises every 200 ms, this node every 100 ms");
   EXPECT_THAT(explain_interval(own, kPeer, Centiseconds(4000)),
