@@ -65,6 +65,7 @@ int run_agent(const std::string& path, const Config& at_start, ChildLink& child)
 
   SupervisorLink link;
   link.heartbeat = [&] { child.heartbeat(); };
+  link.sleep_until = [&](TimePoint wake_up) { child.sleep_until(wake_up); };
   link.beat_interval = [&] { return child.beat_interval(); };
   link.ready = [&] { child.ready(); };
   link.notify = [&](std::string_view state) { child.notify(state); };

@@ -336,7 +336,6 @@ void EventLoop::tell(TimePoint now) {
   gate_->set_role(agent_->role());
   // as of the end of a turn: the next one, which may be a claim that waits for the kernel, is given the time for it
   link_.set_relievable(agent_->is_relievable(now));
-  link_.heartbeat();
   beat_at_ = now + link_.beat_interval();
 }
 
@@ -345,6 +344,7 @@ void EventLoop::arm(TimePoint now) {
   for (const auto& deadline : {agent_->next_deadline(), host_->next_deadline(), gate_->next_deadline(), stop_by_})
     if (deadline && *deadline < next) next = *deadline;
   armed_for_ = std::max(next, now);
+  link_.sleep_until(armed_for_);
   timer_.set(now, armed_for_);
 }
 

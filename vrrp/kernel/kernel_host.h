@@ -31,6 +31,7 @@ namespace vipair::vrrp {
 // What the supervisor does for its child, as functions: a test stands in for it.
 struct SupervisorLink {
   std::function<void()> heartbeat = [] {};
+  std::function<void(TimePoint)> sleep_until = [](TimePoint) {};
   std::function<Duration()> beat_interval = [] { return std::chrono::milliseconds(100); };  // at most
   std::function<void()> ready = [] {};
   std::function<void(std::string_view)> notify = [](std::string_view) {};

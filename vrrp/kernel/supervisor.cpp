@@ -479,6 +479,11 @@ void ChildLink::heartbeat() {
   shared_.beat_at.store(monotonic_now().time_since_epoch().count(), std::memory_order_release);
 }
 
+void ChildLink::sleep_until(TimePoint wake_up) {
+  const TimePoint beat_at = std::min(monotonic_now(), wake_up - beat_interval());
+  shared_.beat_at.store(beat_at.time_since_epoch().count(), std::memory_order_release);
+}
+
 Duration ChildLink::beat_interval() const {
   const bool is_relievable = shared_.is_relievable.load(std::memory_order_relaxed);
   return is_relievable ? hang_timeout_of(shared_) / 2 : kIdleHangTimeout / 4;

@@ -71,6 +71,10 @@ class ChildLink {
   // A store of the time. To be called at least every beat_interval() by the loop itself, and between the parts of
   // anything that may take long (thousands of addresses), never by a helper thread.
   void heartbeat();
+  // The heartbeat at the end of a turn, with the time of the next one, which is due by then and not only after a
+  // whole hang_timeout: an Active that does not wake up to advertise is dead before its peer's Active_Down_Interval
+  // is over.
+  void sleep_until(TimePoint wake_up);
   Duration beat_interval() const;           // hang_timeout / 2 while the child can be relieved
   void set_hang_timeout(Duration timeout);  // after a reload
   // Whether the child serves what another node would, were it dead. A new child does not.

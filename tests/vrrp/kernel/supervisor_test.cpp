@@ -341,6 +341,24 @@ TEST(Supervisor, TreatsAChildAsDeadThatStopsSoonAfterItCouldBeRelieved) {
   });
 }
 
+TEST(Supervisor, TreatsAChildThatOversleepsAsDead) {
+  in_new_network([] {
+    const Node node;
+    const Supervised supervised([](ChildLink& link) {
+      link.ready();
+      if (!link.set_last_will(a_will())) return 1;
+      link.set_relievable(true);
+      link.sleep_until(monotonic_now() + link.beat_interval() / 10);
+      pollfd parent = {link.parent_fd(), POLLIN, 0};
+      return ::poll(&parent, 1, -1);
+    });
+    const auto child = supervised.next_child();
+    ASSERT_TRUE(child);
+    expect_the_will_and_another_child(node, supervised);
+    EXPECT_TRUE(ends(*child));
+  });
+}
+
 TEST(Supervisor, TreatsALoopingChildAsDead) {
   in_new_network([] {
     const Node node;
