@@ -8,8 +8,8 @@
 #   --from FOLDER     packages of what was compiled in FOLDER already, without debuginfo: for trying them here, in seconds
 #
 # On RHEL 9, 10 and their rebuilds: dnf builddep packaging/rpm/vipair.spec first. On Debian 12: tests/install.sh
-# packages. What is built on Debian is meant to install on RHEL 9 and 10, but for vipair-selinux: that is compiled
-# against another reference policy, which shows that it compiles; the one to install is built on RHEL.
+# packages. What is built on Debian RHEL 9 does not take yet (GLIBC_2.36, GLIBCXX_3.4.30): rebuild the source package
+# there. vipair-selinux is to be built on RHEL in any case: Debian's policy only shows that it compiles.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
