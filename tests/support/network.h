@@ -49,7 +49,8 @@ inline std::string output_of(const std::string& command) {
   return output;
 }
 
-// The kernel tells of a new link's carrier when it gets round to it, up to a second later; what is sent before is lost.
+// The kernel tells of a new link's carrier when it gets round to it, up to a second later; what is sent before is
+// lost.
 inline void wait_for_carrier(const std::string& interface) {
   for (int i = 0; i < 500; ++i) {
     if (output_of("ip link show dev " + interface).find("state UP") != std::string::npos) return;

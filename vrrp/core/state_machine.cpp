@@ -10,8 +10,9 @@ namespace vipair::vrrp {
 
 namespace {
 
-// The skew tells several Backups apart. In a pair there is one; half of it still brings two nodes that boot together
-// forward one after the other, and with any priority the peer of a dead Active has waited 3.5 intervals at most.
+// The skew tells several Backups apart. In a pair there is one; half of it still brings two nodes that boot
+// together forward one after the other, and with any priority the peer of a dead Active has waited 3.5 intervals at
+// most.
 Duration own_skew_time(const Parameters& parameters, Centiseconds active_adver_interval) {
   const Duration skew = skew_time(parameters.priority, active_adver_interval, parameters.version);
   return parameters.is_pair ? skew / 2 : skew;

@@ -50,7 +50,8 @@ TEST(HashRing, ALostServerMovesItsOwnShareAndNoOther) {
       EXPECT_EQ(before, after);
     }
   }
-  for (std::size_t i : {0U, 1U, 3U, 4U}) EXPECT_GT(inherited[i], kKeys / 5 / 4 / 3) << "all others share what it had";
+  for (std::size_t i : {0U, 1U, 3U, 4U})
+    EXPECT_GT(inherited[i], kKeys / 5 / 4 / 3) << "all others share what it had";
 }
 
 TEST(HashRing, IsTheSameWithoutTheLostServerAndInAnyOrder) {

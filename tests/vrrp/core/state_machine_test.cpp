@@ -232,7 +232,8 @@ TEST(StateMachine, InAPairASilentActiveIsReplacedWithin3AndAHalfIntervals) {
   TimePoint earlier = TimePoint::max();
   for (int priority = 1; priority <= 254; ++priority) {
     const Parameters parameters = pair(static_cast<std::uint8_t>(priority));
-    const TimePoint down_at = next_as<Backup>(step(parameters, backup(), advert(255, kHigher), kNow)).active_down_at;
+    const TimePoint down_at =
+        next_as<Backup>(step(parameters, backup(), advert(255, kHigher), kNow)).active_down_at;
     EXPECT_LE(down_at, kNow + 350ms) << priority;
     EXPECT_LT(down_at, earlier) << "the higher priority comes first: " << priority;
     EXPECT_EQ(down_at, kNow + down_interval_in_a_pair(parameters.priority));
