@@ -156,15 +156,19 @@ struct Agent::Impl {
     has_retired = true;
   }
 
-  // Puts together what belongs together. A group whose members stay is not touched.
+  // Puts together what belongs together. A group whose members stay is not touched, unless it has lost the one
+  // whose fault was everybody's.
   void regroup(TimePoint now, const std::vector<const VirtualRouter*>& newcomers) {
     std::map<std::string, std::vector<VirtualRouter*>> wanted;
     for (const auto& router : routers) {
       if (!router->has_fault(FaultSource::stopping)) wanted[group_name(router->config())].push_back(router.get());
     }
     for (const auto& [name, members] : wanted) {
-      const Group* running = members.front()->group();
-      if (running && running->is_of(name, members)) continue;
+      Group* running = members.front()->group();
+      if (running && running->is_of(name, members)) {
+        running->settle(now);
+        continue;
+      }
       const bool takes_part = std::any_of(members.begin(), members.end(), [&](const VirtualRouter* member) {
         return member->group() && member->group()->takes_part();
       });

@@ -108,12 +108,16 @@ void Group::form(TimePoint now, const std::vector<VirtualRouter*>& members,
     }
   }
   for (VirtualRouter* member : members_) member->note(now, Reason::sync_group, "as the rest of the " + name_);
+  settle(now);
+  plan(now);
+}
+
+void Group::settle(TimePoint now) {
   if (is_healthy() && !takes_part()) {
     handle(now, *members_.front(), Startup{});
   } else if (!is_healthy() && takes_part()) {
     handle(now, *members_.front(), Shutdown{});
   }
-  plan(now);
 }
 
 void Group::plan(TimePoint now) {

@@ -51,6 +51,8 @@ class Group {
   // those that are Active resign and all begin again as Backups. Newcomers follow.
   void form(TimePoint now, const std::vector<VirtualRouter*>& members,
             const std::vector<const VirtualRouter*>& newcomers);
+  // Takes part if all members can, and not otherwise: after a change of members.
+  void settle(TimePoint now);
   // Out of its group and alone from now on, in the same state.
   void split_off(VirtualRouter& member);
   void remove(VirtualRouter& member);

@@ -300,6 +300,21 @@ TEST_F(GroupTest, RemovedMemberGoesAlone) {
   EXPECT_THAT(host_.held, ElementsAre(prefix("10.0.0.100/24")));
 }
 
+TEST_F(GroupTest, ARemovedMemberTakesItsFaultAway) {
+  config_.virtual_routers[0].name = "outside";
+  config_.virtual_routers[0].interface = "eth0";
+  config_.virtual_routers[0].addresses = {prefix("192.0.2.100/24"), prefix("fe80::100/64")};
+  config_.virtual_routers.pop_back();
+  start_active();
+  interfaces_[0].link_local_v6.reset();  // which IPv6 advertisements would come from
+  agent_->on_interface(now_, interfaces_[0]);
+  EXPECT_THAT(states(), Each("fault"));
+  config_.virtual_routers[0].addresses.pop_back();
+  agent_->reload(now_, config_);
+  run_for(1100ms);
+  EXPECT_THAT(states(), Each("active"));
+}
+
 TEST_F(GroupTest, MemberThatIsRemovedAndComesBackWhileItYieldsFollowsTheRest) {
   config_.peer = PeerConfig{address("192.0.2.12"), std::nullopt};
   config_.virtual_routers[0].peer = PeerConfig{address("10.0.0.12"), std::nullopt};
