@@ -174,7 +174,8 @@ def test_requests_wait_for_room_over_both_workers(test):
     assert not load.failures, load.failures[:5]
     assert sum(load.answers.values()) > 100, load.answers
     assert lab.metric("vipair_proxy_upstream_waiting") == 0
-    assert all(server["active"] == 0 for server in lab.servers().values()), lab.servers()
+    wait_for("no server is at work", lambda: all(server["active"] == 0 for server in lab.servers().values()),
+             show=lab.servers)
     test.note(f"{sum(load.answers.values())} requests through one connection at a time")
 
 

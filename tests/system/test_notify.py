@@ -153,6 +153,7 @@ def test_handover_is_told_before_it_is_made_and_not_when_it_is_refused(test):
     assert held == "held" and event["reason"] == "handover" and event["addresses"] == [f"{VIP}/24"], event
     lab.a.agent.stop()
     wait_for("lb-a is known to be gone", lambda: ask(lab.b) == 409, interval=0.2)
+    wait_for("lb-b is Active, after what it was asked for meanwhile", lambda: told["lb-b"].roles()[-1] == "active")
     before = told["lb-b"].roles()
     assert ask(lab.b) == 409
     assert told["lb-b"].roles() == before, told["lb-b"].roles()
