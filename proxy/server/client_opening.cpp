@@ -1,7 +1,5 @@
 #include "proxy/server/client_opening.h"
 
-#include <exception>
-
 #include "common/runtime/log.h"
 #include "proxy/server/client_session.h"
 #include "proxy/server/h2_session.h"
@@ -38,14 +36,7 @@ void ClientOpening::start() {
 
 void ClientOpening::on_done(void* opening) {
   auto* self = static_cast<ClientOpening*>(opening);
-  if (std::exception_ptr error = self->task_.error()) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::exception& exception) {
-      log::error(std::string("a new connection ended by an exception: ") + exception.what());
-    }
-  }
-  self->worker_.finished.push_back(self);
+  self->worker_.finish(*self, self->task_, "a new connection");
 }
 
 void ClientOpening::give_way() {

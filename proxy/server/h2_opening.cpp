@@ -1,7 +1,6 @@
 #include "proxy/server/h2_opening.h"
 
 #include <algorithm>
-#include <exception>
 
 #include "proxy/server/client_session.h"
 #include "proxy/server/h2_session.h"
@@ -31,14 +30,7 @@ void H2Opening::start() {
 
 void H2Opening::on_done(void* session) {
   auto* self = static_cast<H2Opening*>(session);
-  if (std::exception_ptr error = self->task_.error()) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::exception& exception) {
-      log::error(std::string("connection ended by an exception: ") + exception.what());
-    }
-  }
-  self->worker_.finished.push_back(self);
+  self->worker_.finish(*self, self->task_, "a new connection");
 }
 
 Task H2Opening::run() {

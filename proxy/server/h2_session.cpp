@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <exception>
 
 #include "proxy/server/client_session.h"
 
@@ -48,15 +47,8 @@ void H2Session::start() {
 
 void H2Session::on_done(void* session) {
   auto* self = static_cast<H2Session*>(session);
-  if (std::exception_ptr error = self->task_.error()) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::exception& exception) {
-      log::error(std::string("HTTP/2 session ended by an exception: ") + exception.what());
-    }
-  }
   self->detach_all(ECONNRESET);
-  self->worker_.finished.push_back(self);
+  self->worker_.finish(*self, self->task_, "HTTP/2 session");
 }
 
 Task H2Session::run() {

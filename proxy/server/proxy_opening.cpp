@@ -1,7 +1,6 @@
 #include "proxy/server/proxy_opening.h"
 
 #include <array>
-#include <exception>
 #include <string>
 #include <utility>
 
@@ -28,14 +27,7 @@ void ProxyOpening::start() {
 
 void ProxyOpening::on_done(void* opening) {
   auto* self = static_cast<ProxyOpening*>(opening);
-  if (std::exception_ptr error = self->task_.error()) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::exception& exception) {
-      log::error(std::string("a new connection ended by an exception: ") + exception.what());
-    }
-  }
-  self->worker_.finished.push_back(self);
+  self->worker_.finish(*self, self->task_, "a new connection");
 }
 
 Task ProxyOpening::run() {
@@ -90,9 +82,7 @@ void ProxyOpening::refuse(Counter& counter, const char* why) {
   counter.add();
   is_over_ = true;
   client_->abort_on_close();
-  std::uint64_t suppressed = 0;
-  if (!worker_.log_limit.allow(worker_.scheduler.now(), suppressed)) return;
-  log::warn("listener " + info_.listening.to_string() + ": " + info_.address_text + " " + why);
+  worker_.warn_within_limit("listener " + info_.listening.to_string() + ": " + info_.address_text + " " + why);
 }
 
 }  // namespace vipair::proxy

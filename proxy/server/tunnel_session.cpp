@@ -1,7 +1,6 @@
 #include "proxy/server/tunnel_session.h"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include "proxy/policy/client_hello.h"
@@ -46,14 +45,7 @@ void TunnelSession::start() {
 
 void TunnelSession::on_done(void* session) {
   auto* self = static_cast<TunnelSession*>(session);
-  if (std::exception_ptr error = self->task_.error()) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::exception& exception) {
-      log::error(std::string("tunnel session ended by an exception: ") + exception.what());
-    }
-  }
-  self->worker_.finished.push_back(self);
+  self->worker_.finish(*self, self->task_, "tunnel session");
 }
 
 // The life of a tcp connection. Everything it calls is a plain function that returns at once.

@@ -2,6 +2,9 @@
 
 #include <malloc.h>
 
+#include <exception>
+#include <string>
+
 #include "proxy/http/date.h"
 
 namespace vipair::proxy {
@@ -14,6 +17,17 @@ void WorkerContext::begin_drain() {
   announces_close = is_draining = true;
   draining_since = scheduler.now();
   sessions.for_each([](Session& session) { session.wake(); });
+}
+
+void WorkerContext::finish(Session& session, const Task& task, std::string_view what) {
+  if (const std::exception_ptr error = task.error()) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& exception) {
+      log::error(std::string(what) + " ended by an exception: " + exception.what());
+    }
+  }
+  finished.push_back(&session);
 }
 
 void WorkerContext::end_turn() {
@@ -138,9 +152,12 @@ void WorkerContext::report_failure(const policy::ProxyError& error, const Upstre
 }
 
 void WorkerContext::report_tls_failure(const Server& server, const std::string& why) {
+  warn_within_limit("upstream " + server.text + ", TLS handshake: " + why);
+}
+
+void WorkerContext::warn_within_limit(std::string line) {
   std::uint64_t suppressed = 0;
   if (!log_limit.allow(scheduler.now(), suppressed)) return;
-  std::string line = "upstream " + server.text + ", TLS handshake: " + why;
   if (suppressed > 0) line += " (" + std::to_string(suppressed) + " such lines left out)";
   log::warn(line);
 }

@@ -81,6 +81,9 @@ struct WorkerContext {
   FramePool request_frames;        // of ClientSession::serve()
   std::vector<Task> ended_tasks;   // of sessions that go on; destroyed at the end of the turn
   void end_turn();
+  // The coroutine of a session has ended, and with it the session. An exception (out of memory, most likely) costs
+  // this connection, not the others; it is told, as one of `what`.
+  void finish(Session& session, const Task& task, std::string_view what);
 
   bool announces_close = false;  // every response says Connection: close
   bool is_draining = false;      // idle connections go soon
@@ -91,6 +94,8 @@ struct WorkerContext {
 
   // The same for a server's TLS: it is not who it should be, or does not speak it.
   void report_tls_failure(const Server& server, const std::string& why);
+  // A warning that a client or a server can bring about at will, within the same limit.
+  void warn_within_limit(std::string line);
 
   // From now on: running requests end, every response announces the close, idle connections go after kDrainIdle.
   void begin_drain();

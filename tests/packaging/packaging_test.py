@@ -49,6 +49,7 @@ class WithFolder(unittest.TestCase):
 class Units(WithFolder):
     def verify(self, edit=lambda text: text) -> str:
         """What systemd has to say about the units in a tree where the programs exist."""
+        systemd_analyze = need("systemd-analyze", "systemd")
         units = self.folder / "usr/lib/systemd/system"
         shutil.copytree("/usr/lib/systemd/system", units, symlinks=True, dirs_exist_ok=True)
         for unit in EXPOSURE_MAX:
@@ -58,7 +59,7 @@ class Units(WithFolder):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("#!/bin/sh\n")
             path.chmod(0o755)
-        return run(need("systemd-analyze", "systemd"), "verify", "--man=no", f"--root={self.folder}", *EXPOSURE_MAX)
+        return run(systemd_analyze, "verify", "--man=no", f"--root={self.folder}", *EXPOSURE_MAX)
 
     def test_systemd_understands_every_line(self):
         self.assertEqual(self.verify(), "")
