@@ -55,6 +55,7 @@ struct Agent::Impl {
   std::unordered_map<std::uint64_t, VirtualRouter*> addressees;  // by place() of those whose interface is there
   std::size_t turn = 0;
   bool is_will_stale = false;
+  bool is_any_held = false;  // by any router, as the last will says
   bool has_retired = false;
   std::map<std::string, InterfaceInfo> interfaces;
   std::optional<ProxyReport> proxy;
@@ -252,7 +253,12 @@ struct Agent::Impl {
     LastWill will;
     for (const auto& router : routers) router->add_to(will);
     host.set_last_will(will);
+    auto holds = [](const auto& router) { return router->holds_addresses(); };
+    is_any_held = std::any_of(routers.begin(), routers.end(), holds);
   }
+
+  // Spares a Backup with hundreds of routers to ask each of them after every packet.
+  bool is_none_held() const { return !is_will_stale && !is_any_held; }
 
   // What was decided is done, within what one turn has time for. Those that had to wait come first in the next one.
   void work(TimePoint now) {
@@ -495,6 +501,7 @@ void Agent::start_probe(TimePoint now) { impl_->link.start_probe(now); }
 std::vector<PathProbe> Agent::probe_results() const { return impl_->link.probe_results(); }
 
 NodeRole Agent::role() const {
+  if (impl_->is_none_held()) return NodeRole::standby;
   const auto& routers = impl_->routers;
   auto is_tracked = [](const auto& router) { return router->config().track_proxy; };
   const bool any_tracked = std::any_of(routers.begin(), routers.end(), is_tracked);
@@ -505,6 +512,7 @@ NodeRole Agent::role() const {
 }
 
 bool Agent::is_relievable(TimePoint now) const {
+  if (impl_->is_none_held()) return false;
   return std::any_of(impl_->groups.begin(), impl_->groups.end(), [&](const auto& group) {
     const auto& members = group->members();
     const auto holds = [](const VirtualRouter* member) { return member->holds_addresses(); };
