@@ -1,28 +1,32 @@
 #!/usr/bin/env bash
-# sudo tests/run.sh [OPTION…]: installs what is missing, builds, runs every test. Options select parts; none: all.
+# sudo tests/run.sh [OPTION…]: installs what is missing, builds, tests. Options select parts; none: those marked with *.
 #
-#   --quick           release build, unit tests, rules of the house: what to run before a commit
-#   --unit            release build; every unit test, model check and simulation; whether the benchmark runs
-#   --tidy            clang-format, clang-tidy, rules of the house
-#   --asan            unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   --quick           release build, unit tests: what to run before a commit
+# * --style           clang-format, rules of the house
+# * --unit            release build; every unit test, model check and simulation; whether the benchmark runs
+# * --asan            unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# * --fuzz [SECONDS]  every fuzz target for so long (60; 3600 by night), two at a time on each core
+# * --system [NAME]   faults, interoperation, bad input in network namespaces (those whose name contains NAME)
+#   --tidy            clang-tidy
 #   --tsan            the proxy's tests under ThreadSanitizer
-#   --fuzz [SECONDS]  every fuzz target for so long (60; 3600 by night), as many at a time as there are cores
-#   --system [NAME]   faults, interoperation, bad input in network namespaces (those whose name contains NAME)
 #   --compilers       the programs and most tests with g++-11, everything with clang-14, and against Boost 1.74
-#   --packages        builds the RPMs and judges them: rpmlint, files, scriptlets, dependencies (not by default)
-#   --nodes [NAME]    two booted nodes with the RPMs: faults, reboots, upgrades, erase (not by default)
+#   --packages        builds the RPMs and judges them: rpmlint, files, scriptlets, dependencies
+#   --nodes [NAME]    two booted nodes with the RPMs: faults, reboots, upgrades, erase
+#   --all             every part: what to run before a release
 set -uo pipefail
 
 . "$(dirname "$0")/support/build.sh"
 cd "$root" || exit 1
 
+by_default=(style unit asan fuzz system)
 stages=()
 fuzz_seconds=60
 system_name=""
 while [ $# -gt 0 ]; do
   case $1 in
-    --quick | --unit | --tidy | --asan | --tsan | --system | --compilers | --packages | --nodes) stages+=("${1#--}") ;;
-    --fuzz) stages+=(fuzz) ;;
+    --quick | --style | --unit | --tidy | --asan | --tsan | --fuzz | --system | --compilers | --packages | --nodes)
+      stages+=("${1#--}") ;;
+    --all) stages=("${by_default[@]}" tidy tsan compilers packages nodes) ;;
     --help | -h) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     [0-9]*) if [ "${stages[-1]:-}" = fuzz ]; then fuzz_seconds=$1; else echo "run.sh: what is $1?" >&2; exit 2; fi ;;
     [a-z]*) if [[ "${stages[-1]:-}" = @(system|nodes) ]]; then system_name=$1; else echo "run.sh: what is $1?" >&2; exit 2; fi ;;
@@ -30,7 +34,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#stages[@]} -gt 0 ] || stages=(unit tidy asan fuzz tsan compilers system)
+[ ${#stages[@]} -gt 0 ] || stages=("${by_default[@]}")
 
 work=$(mktemp -d)
 cleanup() {
@@ -106,10 +110,9 @@ run_quick() {
   VIPAIR_SEEDS=200 ctest_run release "unit tests (release)"
 }
 
-run_tidy() {
-  local format tidy
+run_style() {
+  local format
   format=$(command -v clang-format-14 || command -v clang-format || true)
-  tidy=$(command -v clang-tidy-14 || command -v clang-tidy || true)
   if [ -n "$format" ]; then
     step "clang-format" bash -c "find common vrrp proxy tests -name '*.cpp' -o -name '*.h' |
       xargs '$format' --dry-run --Werror"
@@ -117,6 +120,11 @@ run_tidy() {
     say "clang-format is not here: skipped"; count 0 0 1
   fi
   step "rules of the house" python3 -B tests/tidy_test.py
+}
+
+run_tidy() {
+  local tidy
+  tidy=$(command -v clang-tidy-14 || command -v clang-tidy || true)
   if [ -n "$tidy" ] && has_clang clang-tidy; then
     # the compile commands of a clang build: clang-tidy does not read gcc's precompiled headers
     step "configure for clang-tidy" configure asan || return
@@ -165,9 +173,9 @@ run_fuzz() {
   local targets=() name
   for name in tests/fuzz/*_fuzz.cpp; do targets+=("$(basename "$name" _fuzz.cpp)"); done
   step "build fuzz targets" build asan --target "${targets[@]/%/_fuzz}" || return
-  say "fuzzing ${targets[*]}, $fuzz_seconds s each, $jobs at a time"
+  say "fuzzing ${targets[*]}, $fuzz_seconds s each, $((2 * jobs)) at a time"
   for name in "${targets[@]}"; do
-    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+    while [ "$(jobs -rp | wc -l)" -ge $((2 * jobs)) ]; do wait -n; done
     fuzz_one "$name" &
   done
   wait

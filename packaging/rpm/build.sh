@@ -8,8 +8,8 @@
 #   --from FOLDER     packages of what was compiled in FOLDER already, without debuginfo: for trying them here, in seconds
 #
 # On RHEL 9, 10 and their rebuilds: dnf builddep packaging/rpm/vipair.spec first. On Debian 12: tests/install.sh
-# packages. What is built on Debian RHEL 9 does not take yet (GLIBC_2.36, GLIBCXX_3.4.30): rebuild the source package
-# there. vipair-selinux is to be built on RHEL in any case: Debian's policy only shows that it compiles.
+# packages. What is built on Debian has its dependencies met on RHEL 9 and 10; vipair-selinux is to be built on RHEL in
+# any case (rebuild the source package there): Debian's policy only shows that it compiles.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -56,8 +57,11 @@ Acceptor::Acceptor(Reactor& reactor, UniqueFd listener, const IpEndpoint& endpoi
   }
 }
 
+// An accept that finds nobody costs as much as one that does: the kernel makes a socket before it looks. So there
+// is one where little is going on, for it is called again soon; new clients get their share of a turn that is busy.
 void Acceptor::on_events(std::uint32_t) {
-  for (int i = 0; i < kAcceptBatchMax; ++i) {
+  const int batch = std::clamp(reactor_.events_in_turn() / kEventsPerAccept, 1, kAcceptBatchMax);
+  for (int i = 0; i < batch; ++i) {
     if (!may_accept_()) {
       counters_.at_limit.add();
       pause(reactor_.scheduler().now());  // looked at again every tick

@@ -15,6 +15,7 @@ namespace vipair::proxy {
 
 inline constexpr int kListenBacklog = 8192;  // connections the kernel keeps for us; it lowers it to somaxconn
 inline constexpr int kAcceptBatchMax = 64;   // per listener and turn
+inline constexpr int kEventsPerAccept = 4;   // of a turn, as far as that
 inline constexpr Duration kAcceptPause = std::chrono::milliseconds(100);  // after the process ran out of something
 
 // Opened anywhere, before anything is switched. The error says what and where: "0.0.0.0:80, bind, Address in use".

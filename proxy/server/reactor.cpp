@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -50,6 +51,7 @@ void Reactor::turn() {
           : static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(Scheduler::kTick).count());
   const int count = epoll_wait(epoll_.get(), events.data(), kEventsMax, timeout_ms);
   VIPAIR_ASSERT(count >= 0 || errno == EINTR, "epoll_wait fails only when interrupted");
+  events_in_turn_ = std::max(count, 0);
   turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   scheduler_.advance(monotonic_now());
   bool is_posted = false;

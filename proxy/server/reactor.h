@@ -39,7 +39,8 @@ class Reactor {
   [[nodiscard]] int add_listener(int fd, Target& target);
   void remove(int fd);  // for a descriptor that stays open; not removed yet or no longer in is the same
 
-  void turn();  // one turn, at most one tick long
+  void turn();                                            // one turn, at most one tick long
+  int events_in_turn() const { return events_in_turn_; }  // so many descriptors had something to tell
 
   // From any thread: runs in the loop's thread, in order, before the next queue run.
   void post(std::function<void()> function);
@@ -53,6 +54,7 @@ class Reactor {
   UniqueFd wake_;
   Scheduler scheduler_;
   std::atomic<std::uint64_t> turns_{0};
+  int events_in_turn_ = 0;
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;  // under mutex_
 };

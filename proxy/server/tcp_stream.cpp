@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "proxy/server/socket_address.h"
+#include "proxy/server/system_calls.h"
 
 namespace vipair::proxy {
 
@@ -59,7 +60,7 @@ void TcpStream::on_events(std::uint32_t events) {
 IoResult TcpStream::try_read(std::span<char> buffer) {
   ssize_t received;
   do {
-    received = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    received = system_calls::recv(fd_.get(), buffer.data(), buffer.size(), 0);
   } while (received < 0 && errno == EINTR);
   if (received > 0) {
     const auto bytes = static_cast<std::size_t>(received);
@@ -79,7 +80,7 @@ IoResult TcpStream::try_read(std::span<char> buffer) {
 IoResult TcpStream::try_peek(std::span<char> buffer) {
   ssize_t seen;
   do {
-    seen = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_PEEK);
+    seen = system_calls::recv(fd_.get(), buffer.data(), buffer.size(), MSG_PEEK);
   } while (seen < 0 && errno == EINTR);
   if (seen > 0) return {IoResult::Status::ok, static_cast<std::size_t>(seen), 0};
   if (seen == 0) return {IoResult::Status::eof, 0, 0};
@@ -96,12 +97,12 @@ IoResult TcpStream::try_write(std::span<const iovec> pieces) {
   ssize_t sent;
   do {
     if (pieces.size() == 1) {
-      sent = ::send(fd_.get(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+      sent = system_calls::send(fd_.get(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
     } else {
       msghdr message{};
       message.msg_iov = const_cast<iovec*>(pieces.data());
       message.msg_iovlen = pieces.size();
-      sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+      sent = system_calls::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
     }
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) {

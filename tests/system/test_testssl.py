@@ -6,7 +6,7 @@ import json
 
 from lab import Lab, can_connect, find_tool, wait_for
 from test_tls import Certificates
-from testing import alone, time_limit
+from testing import time_limit
 
 TESTSSL_SECONDS = 400  # one run of it takes a good minute
 JUDGED = ("MEDIUM", "HIGH", "CRITICAL", "FATAL")
@@ -83,7 +83,6 @@ def judge(test, profile: str) -> dict:
     return by_id
 
 
-@alone
 @time_limit(TESTSSL_SECONDS + 60)
 def test_the_intermediate_profile(test):
     found = judge(test, "intermediate")
@@ -92,7 +91,6 @@ def test_the_intermediate_profile(test):
         assert found[protocol]["finding"].startswith("offered") == is_offered, found[protocol]
 
 
-@alone
 @time_limit(TESTSSL_SECONDS + 60)
 def test_the_modern_profile(test):
     found = judge(test, "modern")

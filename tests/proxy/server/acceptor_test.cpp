@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "proxy/server/socket_address.h"
 #include "proxy/server/tcp_stream.h"
 
 namespace vipair::proxy {
@@ -49,6 +50,35 @@ TEST(Acceptor, TakesConnectionsWithTheirAddress) {
   EXPECT_EQ(f.clients[0].address.to_string(), "127.0.0.1");
   EXPECT_NE(f.clients[0].port, 0);
   EXPECT_EQ(f.counters.accepted.get(), 3u);
+}
+
+TEST(Acceptor, TakesOneAtATimeWhereNothingElseIsGoingOn) {
+  Fixture f;
+  std::vector<UniqueFd> waiting;
+  const SocketAddress address(f.endpoint);
+  for (int i = 0; i < 3; ++i) {
+    waiting.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(connect(waiting.back().get(), address.get(), address.length), 0);
+  }
+  for (std::size_t taken = 1; taken <= 3; ++taken) {
+    f.reactor.turn();
+    EXPECT_EQ(f.clients.size(), taken) << "and no accept4 finds nobody";
+  }
+}
+
+TEST(Acceptor, GivesNewClientsTheirShareOfABusyTurn) {
+  Fixture f;
+  for (int i = 0; i < 40; ++i) f.connect();
+  while (f.clients.size() < 40) f.reactor.turn();
+  for (const UniqueFd& fd : f.fds) ASSERT_EQ(send(fd.get(), "x", 1, 0), 1);
+  std::vector<UniqueFd> waiting;
+  const SocketAddress address(f.endpoint);
+  for (int i = 0; i < 20; ++i) {
+    waiting.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(connect(waiting.back().get(), address.get(), address.length), 0);
+  }
+  f.reactor.turn();
+  EXPECT_GE(f.clients.size(), 40U + 40 / kEventsPerAccept);
 }
 
 TEST(Acceptor, AcceptedSocketsDoNotDelay) {
