@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "proxy/server/socket_address.h"
+#include "proxy/server/system_calls.h"
 
 namespace vipair::proxy {
 
@@ -79,7 +80,7 @@ void Acceptor::drain() {
 
 bool Acceptor::accept_one() {
   SocketAddress peer;
-  UniqueFd fd(accept4(listener_.get(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  UniqueFd fd(system_calls::accept4(listener_.get(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd) {
     counters_.accepted.add();
     on_accept_(std::move(fd), peer.endpoint());

@@ -33,8 +33,18 @@ static int control(int epoll, int operation, int fd, std::uint32_t events, React
   return epoll_ctl(epoll, operation, fd, &event) == 0 ? 0 : errno;
 }
 
+static constexpr std::uint32_t kReadable = EPOLLIN | EPOLLRDHUP | EPOLLET;
+
 int Reactor::add_stream(int fd, Target& target) {
-  return control(epoll_.get(), EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &target);
+  return control(epoll_.get(), EPOLL_CTL_ADD, fd, kReadable | EPOLLOUT, &target);
+}
+
+int Reactor::add_writable_stream(int fd, Target& target) {
+  return control(epoll_.get(), EPOLL_CTL_ADD, fd, kReadable, &target);
+}
+
+int Reactor::watch_writable(int fd, Target& target) {
+  return control(epoll_.get(), EPOLL_CTL_MOD, fd, kReadable | EPOLLOUT, &target);
 }
 
 int Reactor::add_listener(int fd, Target& target) {

@@ -1,7 +1,6 @@
 #pragma once
-// A worker's event loop over one epoll instance. Descriptors are added once, edge-triggered, and never changed;
-// closing one removes it. turn() waits, marks what became ready, runs the posted functions and then the scheduler's
-// queue.
+// A worker's event loop over one epoll instance. Streams are added once, edge-triggered; closing one removes it.
+// turn() waits, marks what became ready, runs the posted functions and then the scheduler's queue.
 //
 // Everything but post(), wake_up() and turns() belongs to the thread that calls turn().
 
@@ -35,6 +34,10 @@ class Reactor {
 
   // Readable, writable and peer-closed, edge-triggered. 0 or an errno (ENOSPC: max_user_watches).
   [[nodiscard]] int add_stream(int fd, Target& target);
+  // The same without writable: for what can be written to as it is. Should that end, watch_writable() asks for the
+  // rest.
+  [[nodiscard]] int add_writable_stream(int fd, Target& target);
+  [[nodiscard]] int watch_writable(int fd, Target& target);
   // Readable only, level-triggered: listeners.
   [[nodiscard]] int add_listener(int fd, Target& target);
   void remove(int fd);  // for a descriptor that stays open; not removed yet or no longer in is the same

@@ -1,7 +1,7 @@
 #pragma once
-// The system calls of every request, as those of the same names in <sys/socket.h>. In glibc each of them is a point
-// at which a thread could be cancelled, and in a process with threads it pays two atomic operations for that; a
-// worker is never cancelled. The sanitizers know the calls by glibc's names.
+// The system calls of every request, by the names that they have in glibc. There each of them is a point at which a
+// thread could be cancelled, and in a process with threads it pays two atomic operations for that; a worker is
+// never cancelled. The sanitizers know the calls by glibc's names.
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -20,8 +20,12 @@
 namespace vipair::proxy::system_calls {
 
 #ifdef VIPAIR_WATCHED_CALLS
-using ::recv, ::send, ::sendmsg;
+using ::accept4, ::recv, ::send, ::sendmsg;
 #else
+inline int accept4(int fd, sockaddr* peer, socklen_t* length, int flags) {
+  return static_cast<int>(::syscall(SYS_accept4, fd, peer, length, flags));
+}
+
 inline ssize_t recv(int fd, void* buffer, std::size_t size, int flags) {
   return ::syscall(SYS_recvfrom, fd, buffer, size, flags, nullptr, nullptr);
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "proxy/server/socket_address.h"
 #include "proxy/server/system_calls.h"
@@ -20,10 +21,12 @@ static void set_no_delay(int fd) {
 
 std::unique_ptr<TcpStream> TcpStream::accepted(Reactor& reactor, UniqueFd fd) {
   std::unique_ptr<TcpStream> stream(new TcpStream(std::move(fd)));
-  if (int error = reactor.add_stream(stream->fd_.get(), *stream); error != 0) {
+  if (int error = reactor.add_writable_stream(stream->fd_.get(), *stream); error != 0) {
     errno = error;
     return nullptr;
   }
+  stream->unwatched_by_ = &reactor;
+  stream->became_ready(kWritable);
   return stream;
 }
 
@@ -55,6 +58,12 @@ void TcpStream::on_events(std::uint32_t events) {
   if ((events & EPOLLHUP) != 0) flags |= kPeerClosed | kReadable | kWritable;
   if ((events & EPOLLERR) != 0) flags |= kBroken | kReadable | kWritable;
   became_ready(flags);
+}
+
+void TcpStream::cannot_write() {
+  no_longer(kWritable);
+  Reactor* const reactor = std::exchange(unwatched_by_, nullptr);
+  if (reactor != nullptr && reactor->watch_writable(fd_.get(), *this) != 0) became_ready(kBroken);
 }
 
 IoResult TcpStream::try_read(std::span<char> buffer) {
@@ -107,11 +116,11 @@ IoResult TcpStream::try_write(std::span<const iovec> pieces) {
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) {
     const auto bytes = static_cast<std::size_t>(sent);
-    if (bytes < wanted) no_longer(kWritable);
+    if (bytes < wanted) cannot_write();
     return {IoResult::Status::ok, bytes, 0};
   }
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
-    no_longer(kWritable);
+    cannot_write();
     return {IoResult::Status::would_block, 0, 0};
   }
   const int error = errno;
@@ -140,11 +149,11 @@ IoResult TcpStream::try_splice_out(int pipe, std::size_t max) {
     moved = ::splice(pipe, nullptr, fd_.get(), nullptr, max, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
   } while (moved < 0 && errno == EINTR);
   if (moved > 0) {
-    if (static_cast<std::size_t>(moved) < max) no_longer(kWritable);
+    if (static_cast<std::size_t>(moved) < max) cannot_write();
     return {IoResult::Status::ok, static_cast<std::size_t>(moved), 0};
   }
   if (moved < 0 && errno != EAGAIN) return {IoResult::Status::error, 0, errno};
-  no_longer(kWritable);
+  cannot_write();
   return {IoResult::Status::would_block, 0, 0};
 }
 

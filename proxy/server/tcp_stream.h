@@ -32,8 +32,12 @@ class TcpStream final : public Stream, private Reactor::Target {
  private:
   explicit TcpStream(UniqueFd fd) : fd_(std::move(fd)) {}
   void on_events(std::uint32_t events) override;
+  void cannot_write();
 
   UniqueFd fd_;
+  // Of an accepted connection that took all it was given so far: nobody has asked when it can be written to. Most
+  // never get further, and that the new one can be written to would be an event of its own.
+  Reactor* unwatched_by_ = nullptr;
 };
 
 }  // namespace vipair::proxy

@@ -95,17 +95,37 @@ TEST(TcpStream, AResetIsAnError) {
   EXPECT_EQ(result.error, ECONNRESET);
 }
 
+void expect_to_stop_and_go_on(Stream& stream, Reactor& reactor, int peer) {
+  const std::string bytes(1 << 20, 'x');
+  for (int round = 0; round < 2; ++round) {
+    std::size_t sent = 0;
+    while (stream.can_write()) sent += write(stream, bytes).bytes;
+    EXPECT_GT(sent, 0u);
+    std::string received(sent, '\0');
+    std::size_t got = 0;
+    while (got < sent) got += static_cast<std::size_t>(recv(peer, received.data(), received.size(), 0));
+    while (!stream.can_write()) reactor.turn();
+  }
+  EXPECT_GT(write(stream, "more").bytes, 0u);
+}
+
 TEST(TcpStream, StopsWritingWhenThePeerDoesNotRead) {
   Loopback loop;
-  const std::string bytes(1 << 20, 'x');
-  std::size_t sent = 0;
-  while (loop.stream->can_write()) sent += write(*loop.stream, bytes).bytes;
-  EXPECT_GT(sent, 0u);
-  std::string received(sent, '\0');
-  std::size_t got = 0;
-  while (got < sent) got += static_cast<std::size_t>(recv(loop.peer.get(), received.data(), received.size(), 0));
-  while (!loop.stream->can_write()) loop.reactor.turn();
-  EXPECT_GT(write(*loop.stream, "more").bytes, 0u);
+  expect_to_stop_and_go_on(*loop.stream, loop.reactor, loop.peer.get());
+}
+
+TEST(TcpStream, AnAcceptedOneCanBeWrittenToAtOnceAndIsWatchedOnlyWhenItCannot) {
+  Reactor reactor;
+  const UniqueFd listener = open_listener(*IpEndpoint::parse("127.0.0.1:0")).value();
+  const SocketAddress address(bound_endpoint(listener).value());
+  const UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect(client.get(), address.get(), address.length), 0);
+  UniqueFd fd(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  const auto accepted = TcpStream::accepted(reactor, std::move(fd));
+  ASSERT_TRUE(accepted->can_write());
+  reactor.turn();
+  EXPECT_EQ(reactor.events_in_turn(), 0);
+  expect_to_stop_and_go_on(*accepted, reactor, client.get());
 }
 
 TEST(TcpStream, AbortShowsThePeerAReset) {
