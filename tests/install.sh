@@ -17,7 +17,7 @@ deb_demo=(g++ cmake ninja-build ccache pkg-config libnl-3-dev libnl-route-3-dev 
 deb_all=(g++-11 clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14
   haproxy keepalived frr nftables tcpdump tshark mandoc openssh-client openssh-server prometheus curl iputils-ping apache2-utils nghttp2-client nghttp2-server nghttp2-proxy openssl
   wrk testssl.sh python3-grpcio chromium-headless-shell libnss3-tools strace)
-deb_packages=(g++-11 rpm rpmlint rpm2cpio cpio debugedit bzip2 binutils make selinux-policy-dev policycoreutils checkpolicy
+deb_packages=(g++-11 rpm rpmlint rpm2cpio cpio debugedit elfutils bzip2 binutils make selinux-policy-dev policycoreutils checkpolicy
   semodule-utils systemd-container mmdebstrap logrotate nftables bash)
 
 rpm_demo=(gcc-c++ cmake ninja-build ccache pkgconf-pkg-config boost-devel libnl3-devel openssl-devel libnghttp2-devel

@@ -139,9 +139,11 @@ class Packages(unittest.TestCase):
         self.assertIn("libpcre2-8.so.0", said)
 
     def test_debuggers_have_their_packages(self):
-        for name in ("vipair-debuginfo", "vipair-debugsource"):
-            files = query(package(name), "%{FILENAMES}")
-            self.assertTrue(any("vipair" in file for file in files), name)
+        symbols = query(package("vipair-debuginfo"), "%{FILENAMES}")
+        for program in ("vipair-vrrpd", "vipair-proxyd", "vipairctl"):
+            self.assertTrue(any(re.search(rf"/usr/sbin/{program}-.*\.debug$", file) for file in symbols), program)
+        sources = query(package("vipair-debugsource"), "%{FILENAMES}")
+        self.assertTrue(any(file.endswith("/vrrp/main.cpp") for file in sources))
 
     def test_the_source_package_is_complete(self):
         files = query(package("vipair", "src"), "%{FILENAMES}")
@@ -154,7 +156,8 @@ class Packages(unittest.TestCase):
             unpacked.mkdir()
             run("sh", "-c", f"cd {unpacked} && rpm2cpio {path} | cpio -idm --quiet './usr/sbin/*'")
             for program in ("vipair-vrrpd", "vipair-proxyd", "vipairctl"):
-                said = run("readelf", "-hldW", unpacked / "usr/sbin" / program)
+                said = run("readelf", "-hlSdW", unpacked / "usr/sbin" / program)
+                self.assertNotIn(".symtab", said, f"{program} is stripped")
                 self.assertIn("DYN (Position-Independent", said, program)
                 self.assertIn("GNU_RELRO", said, program)
                 self.assertRegex(said, r"\(FLAGS(_1)?\).*NOW", program)
