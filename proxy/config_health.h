@@ -9,6 +9,7 @@
 #include "common/base/time.h"
 #include "common/runtime/config_file.h"
 #include "proxy/policy/health_check.h"
+#include "proxy/policy/proxy_protocol.h"
 
 namespace vipair::proxy {
 
@@ -22,6 +23,7 @@ struct HealthCheck {
   std::string path = "/";  // with its query
   std::string host;        // the Host field; empty: the server as it is written
   std::uint16_t port = 0;  // 0: the server's own
+  policy::ProxyProtocol proxy_header = policy::ProxyProtocol::none;  // what the server wants to hear first
   std::vector<policy::StatusRange> expect_status{policy::StatusRange{}};
   std::string expect_body;  // somewhere in the first 64 KiB; empty: anything
   policy::HealthTiming timing;

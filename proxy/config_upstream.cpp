@@ -118,9 +118,7 @@ void read_upstream(ConfigGroup& group, const Timeouts& timeouts, Upstream& upstr
   if (auto version = group.choice("send_proxy_protocol", {"off", "v1", "v2"})) {
     upstream.send_proxy_protocol = static_cast<policy::ProxyProtocol>(*version);
     if (*version != 0) upstream.idle_connections = 0;
-    if (*version != 0 && upstream.tls) {
-      group.error("send_proxy_protocol", "in front of TLS is " + std::string(kUnsupported));
-    }
+    if (upstream.health && upstream.health->port == 0) upstream.health->proxy_header = upstream.send_proxy_protocol;
     if (*version != 0 && upstream.protocol == UpstreamProtocol::h2) {
       group.error("send_proxy_protocol",
                   "contradicts protocol = \"h2\": a connection with a header is one client's, and requests of many "

@@ -241,4 +241,12 @@ void append_proxy_header(http::Buffer& out, ProxyProtocol version, const ProxyAd
   append_u16(addresses.destination.port);
 }
 
+std::string own_proxy_header(ProxyProtocol version) {
+  if (version == ProxyProtocol::none) return {};
+  if (version == ProxyProtocol::v1) return std::string(kLineStart) + "UNKNOWN\r\n";
+  std::string block(kSignature);
+  block += {static_cast<char>(kVersionLocal), static_cast<char>(kUnspecified), '\0', '\0'};
+  return block;
+}
+
 }  // namespace vipair::policy

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "common/base/ip_address.h"
@@ -54,5 +55,7 @@ enum class ProxyProtocol : std::uint8_t { none, v1, v2 };
 
 // Addresses of different families are written as IPv6 ones. Nothing for `none`.
 void append_proxy_header(http::Buffer& out, ProxyProtocol version, const ProxyAddresses& addresses);
+// Of a connection that the proxy makes for itself: a health check.
+std::string own_proxy_header(ProxyProtocol version);
 
 }  // namespace vipair::policy

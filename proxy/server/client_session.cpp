@@ -268,7 +268,7 @@ void ClientSession::begin_dispatch() {
                                request.client_text.empty() ? info_.address_text : request.client_text,
                                upstream.line->slot());
   }
-  request.dispatch.begin(worker_, upstream, waiter_, preference);
+  request.dispatch.begin(worker_, upstream, waiter_, preference, preface_of(upstream, info_));
   request.state = State::needs_upstream;
 }
 

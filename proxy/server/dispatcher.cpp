@@ -6,6 +6,7 @@
 
 #include "common/runtime/config_file.h"
 #include "common/runtime/log.h"
+#include "proxy/server/client_info.h"
 #include "proxy/server/exchange.h"
 #include "proxy/server/worker_context.h"
 
@@ -15,13 +16,23 @@ using policy::Cause;
 using policy::Side;
 using policy::Stage;
 
-void Dispatch::begin(WorkerContext& worker, LocalUpstream& upstream, Waiter& waiter, const Preference& preference) {
+std::string preface_of(const LocalUpstream& upstream, const ClientInfo& client) {
+  const Upstream& config = *upstream.config;
+  if (!config.tls || config.send_proxy_protocol == policy::ProxyProtocol::none) return {};
+  http::Buffer header;
+  policy::append_proxy_header(header, config.send_proxy_protocol, {client.address, client.local});
+  return std::string(header.view());
+}
+
+void Dispatch::begin(WorkerContext& worker, LocalUpstream& upstream, Waiter& waiter, const Preference& preference,
+                     std::string preface) {
   reset();
   worker_ = &worker;
   upstream_ = &upstream;
   line_ = upstream.has_limits ? upstream.line.get() : nullptr;
   waiter_ = &waiter;
   preference_ = preference;
+  preface_ = std::move(preface);
   upstream.budget.earn(upstream.config->balancing.retries);
 }
 
@@ -122,7 +133,7 @@ std::unique_ptr<Stream> Dispatch::begin_connection(int& error) const {
   auto report = [worker = worker_, server = &pool_->server()](const std::string& why) {
     worker->report_tls_failure(*server, why);
   };
-  return pool_->secure(std::move(connection), std::move(report));
+  return pool_->secure(std::move(connection), std::move(report), false, preface_);
 }
 
 Dispatch::Result Dispatch::check() {

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "proxy/policy/retry.h"
 #include "proxy/server/stream.h"
@@ -27,12 +28,17 @@ namespace vipair::proxy {
 
 struct WorkerContext;
 struct LocalUpstream;
+struct ClientInfo;
 
 // What a server is chosen by, beside its turn.
 struct Preference {
   std::uint64_t key = 0;              // a hash of what the client is told by
   std::optional<std::size_t> server;  // the one that the client belongs to
 };
+
+// What a server that speaks TLS is told of the client in front of the handshake; one that does not is told in front
+// of the client's first bytes.
+std::string preface_of(const LocalUpstream& upstream, const ClientInfo& client);
 
 class Dispatch {
  public:
@@ -45,7 +51,9 @@ class Dispatch {
   Dispatch& operator=(const Dispatch&) = delete;
 
   // All of these outlive the dispatch or its next begin(). The waiter is woken when check() has something to do.
-  void begin(WorkerContext& worker, LocalUpstream& upstream, Waiter& waiter, const Preference& preference);
+  // `preface` goes in front of the TLS of a new connection.
+  void begin(WorkerContext& worker, LocalUpstream& upstream, Waiter& waiter, const Preference& preference,
+             std::string preface = {});
   void reset();  // forgets all of it
 
   Result connect();
@@ -93,6 +101,7 @@ class Dispatch {
   WaitingLine* line_ = nullptr;  // of the upstream, if one of its servers has a limit
   Waiter* waiter_ = nullptr;
   Preference preference_;
+  std::string preface_;
   State state_ = State::nothing;
   TimePoint deadline_{};
   policy::ProxyError error_;

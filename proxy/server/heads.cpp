@@ -45,7 +45,9 @@ void send_request(WorkerContext& worker, const ClientInfo& client, Request& requ
   }
   exchange.upstream_head.clear();
   const proxy::Upstream& upstream = *request.dispatch.upstream().config;
-  policy::append_proxy_header(exchange.upstream_head, upstream.send_proxy_protocol, {client.address, client.local});
+  if (!upstream.tls)
+    policy::append_proxy_header(exchange.upstream_head, upstream.send_proxy_protocol,
+                                {client.address, client.local});
   http::RequestChanges changes;
   if (const auto& sticky = request.dispatch.upstream().shared->sticky) changes.own_cookie = sticky->name();
   http::request_for_upstream(exchange.upstream_head, exchange.request, request.head_bytes,

@@ -26,6 +26,12 @@ std::string connect_text(int error) {
   return error == ECONNREFUSED ? "connect refused" : "connect: " + std::string(std::strerror(error));
 }
 
+std::string to_be_sent(const HealthCheck& check) {
+  std::string bytes;  // https: in front of the handshake instead
+  if (check.type != HealthCheck::Type::https) bytes = policy::own_proxy_header(check.proxy_header);
+  return check.type == HealthCheck::Type::tcp ? bytes : bytes + check_request(check);
+}
+
 }  // namespace
 
 std::string check_request(const HealthCheck& check) {
@@ -41,7 +47,7 @@ ServerCheck::ServerCheck(Scheduler& scheduler, const Connector& connector, Check
       seats_(seats),
       server_(std::move(server)),
       check_(check),
-      request_(check.type == HealthCheck::Type::tcp ? "" : check_request(check)),
+      request_(to_be_sent(check)),
       on_result_(std::move(on_result)),
       state_(check.timing),
       random_(random | 1),
@@ -103,8 +109,10 @@ void ServerCheck::begin() {
   if (stream_ != nullptr) {
     if (check_.type == HealthCheck::Type::https && tls_ != nullptr) {
       // a whole handshake each time, or a certificate that has run out would go unnoticed
-      stream_ = tls_->connect(std::move(stream_), tls_name_, std::make_shared<UpstreamTlsSession>(),
-                              [this](const std::string& why) { tls_failure_ = why; });
+      stream_ = tls_->connect(
+          std::move(stream_), tls_name_, std::make_shared<UpstreamTlsSession>(),
+          [this](const std::string& why) { tls_failure_ = why; }, false,
+          policy::own_proxy_header(check_.proxy_header));
     }
     stream_->set_waiter(&waiter_);
   } else if (is_our_own(error)) {
@@ -158,7 +166,12 @@ bool ServerCheck::send() {
     return true;
   }
   sent_ += result.bytes;
-  if (sent_ == request_.size()) step_ = Step::reading_head;
+  if (sent_ < request_.size()) return true;
+  if (check_.type == HealthCheck::Type::tcp) {
+    succeed("connected");
+  } else {
+    step_ = Step::reading_head;
+  }
   return true;
 }
 

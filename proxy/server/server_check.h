@@ -77,7 +77,7 @@ class ServerCheck {
   CheckSeats& seats_;
   const std::shared_ptr<Server> server_;
   const HealthCheck check_;
-  const std::string request_;  // ready to be sent; empty: type tcp
+  const std::string request_;  // ready to be sent; empty: to be connected is all
   std::shared_ptr<const UpstreamTls> tls_;
   std::string tls_name_;
   OnResult on_result_;

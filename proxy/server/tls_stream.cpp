@@ -44,12 +44,19 @@ struct TlsStreamBio {
       BIO_set_retry_write(bio);
       return 0;
     }
-    const iovec piece{const_cast<char*>(bytes), size};
-    const IoResult result = self.carrier_->try_write({&piece, 1});
-    *sent = result.bytes;
-    if (result.status == IoResult::Status::would_block) BIO_set_retry_write(bio);
-    if (result.status == IoResult::Status::error) self.carrier_error_ = result.error;
-    return result.status == IoResult::Status::ok ? 1 : 0;
+    std::array<iovec, 2> pieces;
+    std::size_t count = 0;
+    std::string& preface = self.preface_;
+    if (!preface.empty()) pieces[count++] = {preface.data(), preface.size()};
+    pieces[count++] = {const_cast<char*>(bytes), size};
+    const IoResult result = self.carrier_->try_write({pieces.data(), count});
+    const std::size_t of_preface = std::min(result.bytes, preface.size());
+    if (of_preface > 0) preface.erase(0, of_preface);
+    *sent = result.bytes - of_preface;
+    const bool is_refused = result.status == IoResult::Status::error;
+    if (is_refused) self.carrier_error_ = result.error;
+    if (*sent == 0 && !is_refused) BIO_set_retry_write(bio);
+    return *sent > 0 ? 1 : 0;
   }
 
   static long control(BIO* bio, int command, long, void*) {
@@ -79,8 +86,11 @@ void TlsStream::prepare(SSL_CTX* context) {
   SSL_CTX_set_info_callback(context, &TlsStream::on_info);
 }
 
-TlsStream::TlsStream(std::unique_ptr<Stream> carrier, SslPtr ssl, OnFailure on_failure)
-    : carrier_(std::move(carrier)), ssl_(std::move(ssl)), on_failure_(std::move(on_failure)) {
+TlsStream::TlsStream(std::unique_ptr<Stream> carrier, SslPtr ssl, OnFailure on_failure, std::string preface)
+    : carrier_(std::move(carrier)),
+      ssl_(std::move(ssl)),
+      on_failure_(std::move(on_failure)),
+      preface_(std::move(preface)) {
   BIO* bio = BIO_new(TlsStreamBio::method());
   if (bio == nullptr) throw std::bad_alloc();
   BIO_set_data(bio, this);

@@ -31,7 +31,8 @@ class TlsStream final : public Stream {
   // broken; a server's is driven by handshake(). on_failure is told of a handshake that failed for another reason
   // than the carrier's.
   using OnFailure = std::function<void(const std::string& why)>;
-  TlsStream(std::unique_ptr<Stream> carrier, SslPtr ssl, OnFailure on_failure = {});
+  // `preface` goes to the carrier in front of everything, as it is.
+  TlsStream(std::unique_ptr<Stream> carrier, SslPtr ssl, OnFailure on_failure = {}, std::string preface = {});
   ~TlsStream() override;
 
   enum class Handshake : std::uint8_t { done, waiting, failed };
@@ -63,6 +64,7 @@ class TlsStream final : public Stream {
   SslPtr ssl_;
   OnFailure on_failure_;
   std::string failure_;
+  std::string preface_;    // what is left of it
   int error_ = 0;          // errno; set once broken
   int carrier_error_ = 0;  // errno of the last failed call
   bool is_established_ = false;

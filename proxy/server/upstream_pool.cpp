@@ -90,8 +90,9 @@ void UpstreamPool::use_tls(std::shared_ptr<const UpstreamTls> tls, const std::st
 }
 
 std::unique_ptr<Stream> UpstreamPool::secure(std::unique_ptr<Stream> connection, UpstreamTls::OnFailure on_failure,
-                                             bool http2) {
-  return tls_->connect(std::move(connection), tls_name_, tls_session_, std::move(on_failure), http2);
+                                             bool http2, std::string preface) {
+  return tls_->connect(std::move(connection), tls_name_, tls_session_, std::move(on_failure), http2,
+                       std::move(preface));
 }
 
 bool UpstreamPool::is_usable(Stream& stream) {

@@ -75,7 +75,7 @@ class UpstreamPool {
   void use_tls(std::shared_ptr<const UpstreamTls> tls, const std::string& name);
   bool speaks_tls() const { return tls_ != nullptr; }
   std::unique_ptr<Stream> secure(std::unique_ptr<Stream> connection, UpstreamTls::OnFailure on_failure,
-                                 bool http2 = false);
+                                 bool http2 = false, std::string preface = {});
   std::unique_ptr<Stream> take_idle();  // nullptr: none is usable
   void give_back(std::unique_ptr<Stream> stream, TimePoint now);
   // To a server that speaks HTTP/2: a stream for one request, on a connection that is shared or new. nullptr and

@@ -71,7 +71,7 @@ Expected<std::shared_ptr<const UpstreamTls>, ConfigError> UpstreamTls::load(cons
 
 std::unique_ptr<Stream> UpstreamTls::connect(std::unique_ptr<Stream> carrier, std::string_view server,
                                              std::shared_ptr<UpstreamTlsSession> session, OnFailure on_failure,
-                                             bool http2) const {
+                                             bool http2, std::string preface) const {
   SslPtr ssl(SSL_new(context_.get()));
   if (ssl == nullptr) throw std::bad_alloc();
   SSL_set_connect_state(ssl.get());
@@ -92,12 +92,11 @@ std::unique_ptr<Stream> UpstreamTls::connect(std::unique_ptr<Stream> carrier, st
   if (session->last != nullptr) SSL_set_session(ssl.get(), session->last.get());
   auto attachment = std::make_shared<Attachment>(Attachment{std::move(session), std::move(on_failure)});
   SSL_set_ex_data(ssl.get(), session_index(), attachment->session.get());
-  auto stream =
-      std::make_unique<TlsStream>(std::move(carrier), std::move(ssl), [attachment](const std::string& why) {
-        attachment->session->last.reset();  // whatever it was, the next handshake is a whole one
-        attachment->on_failure(why);
-      });
-  return stream;
+  auto report = [attachment](const std::string& why) {
+    attachment->session->last.reset();  // whatever it was, the next handshake is a whole one
+    attachment->on_failure(why);
+  };
+  return std::make_unique<TlsStream>(std::move(carrier), std::move(ssl), std::move(report), std::move(preface));
 }
 
 int UpstreamTls::on_session(SSL* ssl, SSL_SESSION* session) {

@@ -32,7 +32,8 @@ class UpstreamTls {
   // told to on_failure.
   std::unique_ptr<Stream> connect(std::unique_ptr<Stream> carrier, std::string_view server,
                                   std::shared_ptr<UpstreamTlsSession> session, OnFailure on_failure,
-                                  bool http2 = false) const;  // asked for by ALPN
+                                  bool http2 = false,               // asked for by ALPN
+                                  std::string preface = {}) const;  // in front of the handshake
 
  private:
   UpstreamTls() = default;

@@ -67,8 +67,6 @@ const Mistake kMistakes[] = {
      "site.upstreams[0].keep_alive", "has no use"},
     {"proxy_protocol_version", "", WITH_UPSTREAM("send_proxy_protocol = \"v3\";"),
      "site.upstreams[0].send_proxy_protocol", "v1"},
-    {"proxy_protocol_before_tls", "", WITH_UPSTREAM("send_proxy_protocol = \"v1\"; tls = { };"),
-     "site.upstreams[0].send_proxy_protocol", "in front of TLS"},
     {"tcp_tls", TCP(DB "servers = [ \"10.0.0.1:1\" ]; tls = { };"), nullptr, "tcp[0].tls", "has no use"},
     {"proxy_protocol_over_http2", "", WITH_UPSTREAM("send_proxy_protocol = \"v1\"; protocol = \"h2\";"),
      "site.upstreams[0].send_proxy_protocol", "contradicts protocol"},

@@ -56,6 +56,7 @@ class BootedNode(Node):
         self.prefix = self.folder / "into"  # a command that runs others inside, across reboots
         self.prefix.write_text(f"""#!/bin/sh
             read -r leader <{self.group}/payload/init.scope/cgroup.procs || exit 255
+            read -r name </proc/$leader/comm && [ "$name" = systemd ] || exit 255  # not while it is being set up
             exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C nsenter -t $leader -m -u -i -n -p -C -r -w -- "$@"
             """)
         self.prefix.chmod(0o755)

@@ -226,6 +226,7 @@ frontend all
   bind {origin.address}:9203 ssl crt {pem} alpn http/1.1
   bind {origin.address}:9204 ssl crt {pem} alpn h2
   bind {origin.address}:9205 accept-proxy
+  bind {origin.address}:9207 accept-proxy ssl crt {pem} alpn http/1.1
   http-after-response set-header X-Source %[src]
   default_backend nginx
 backend nginx
@@ -246,7 +247,10 @@ backend nginx
     tls = {"tls": {"server_name": "app.internal", "ca_file": str(certificates.ca)}}
     ways = {"http1": (9201, {}), "h2": (9202, {"protocol": "h2"}), "tls": (9203, tls), "h2-tls": (9204, {"protocol": "h2", **tls}),
             "proxied": (9205, {"send_proxy_protocol": "v2"}), "proxied-v1": (9205, {"send_proxy_protocol": "v1"}),
-            "nginx-tls": (9206, tls)}
+            "proxied-tls": (9207, {"send_proxy_protocol": "v2", **tls}), "nginx-tls": (9206, tls)}
+    for name, (_, more) in ways.items():
+        kind = "tcp" if "protocol" in more else "https" if "tls" in name else "http"  # checks speak HTTP/1.1
+        more["health"] = {"type": kind, "interval": "300ms", **({} if kind == "tcp" else {"path": "/1k"})}
     site = {"hosts": ["*"],
             "upstreams": [{"name": name, "servers": [f"{origin.address}:{port}"], **more} for name, (port, more) in ways.items()],
             "routes": [{"path": f"/{name}", "upstream": name, "rewrite_prefix": "/"} for name in ways]}
@@ -260,5 +264,7 @@ backend nginx
         if name.startswith("proxied"):
             source = field_of(client, f"http://{node.front}/{name}/1k", "X-Source")
             assert source == "192.0.2.50", f"{name}: HAProxy sees {source!r}"
+    for group in node.proxy_status()["upstreams"]:
+        assert group["servers"][0]["up"], group
     failures = {group["name"]: group["servers"][0]["failures"] for group in node.proxy_status()["upstreams"]}
     assert set(failures.values()) == {0}, failures

@@ -66,6 +66,12 @@ TEST(ProxyProtocol, SaysNothingOfAClientWhenThereIsNone) {
   }
 }
 
+TEST(ProxyProtocol, OurOwnConnectionsNameNobody) {
+  EXPECT_EQ(own_proxy_header(ProxyProtocol::none), "");
+  EXPECT_EQ(own_proxy_header(ProxyProtocol::v1), "PROXY UNKNOWN\r\n");
+  EXPECT_EQ(own_proxy_header(ProxyProtocol::v2), block(0x20, 0x00, ""));
+}
+
 TEST(ProxyProtocol, WaitsForTheWholeHeader) {
   for (const std::string& text :
        {std::string("PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n"), block(0x21, 0x11, kV4 + tlv(4, "noop"))}) {

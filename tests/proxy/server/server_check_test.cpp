@@ -166,6 +166,20 @@ TEST_F(ServerCheckTest, TcpIsContentWithAConnection) {
   EXPECT_TRUE(wire().is_closed());
 }
 
+TEST_F(ServerCheckTest, AServerThatWantsAProxyHeaderGetsOne) {
+  HealthCheck check = http_check();
+  check.proxy_header = policy::ProxyProtocol::v1;
+  start(check);
+  EXPECT_TRUE(wire().received().starts_with("PROXY UNKNOWN\r\nGET /health HTTP/1.1\r\n"));
+  answer("HTTP/1.1 200 OK\r\n\r\n");
+  EXPECT_EQ(result(), "good: status 200");
+  check = tcp_check();
+  check.proxy_header = policy::ProxyProtocol::v1;
+  start(check);
+  EXPECT_EQ(wire().received(), "PROXY UNKNOWN\r\n");
+  EXPECT_EQ(result(), "good: connected");
+}
+
 TEST_F(ServerCheckTest, HttpsProvesTheCertificateBeforeItAsks) {
   const testing::TemporaryFolder folder;
   const testing::Authority authority;

@@ -260,14 +260,15 @@ struct Connected {
   SslContextPtr context{SSL_CTX_new(TLS_client_method())};
   std::unique_ptr<TlsStream> stream;
 
-  explicit Connected(const Authority& issuer) : own(issuer.issue("DNS:a.test")) {
+  explicit Connected(const Authority& issuer, std::string preface = {}) : own(issuer.issue("DNS:a.test")) {
     TlsStream::prepare(context.get());
     X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), authority().root().certificate.get());
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
     SslPtr ssl(SSL_new(context.get()));
     SSL_set_connect_state(ssl.get());
     SSL_set1_host(ssl.get(), "a.test");
-    stream = std::make_unique<TlsStream>(std::make_unique<MemoryStream>(wire), std::move(ssl));
+    stream = std::make_unique<TlsStream>(std::make_unique<MemoryStream>(wire), std::move(ssl), nullptr,
+                                         std::move(preface));
     peer.show(own);
   }
 };
@@ -282,6 +283,22 @@ TEST(TlsStream, AClientIsWritableOnceItsHandshakeIsOver) {
   EXPECT_EQ(c.stream->connect_result(), 0);
   EXPECT_EQ(write(*c.stream, {"hello"}).bytes, 5u);
   EXPECT_EQ(c.peer.take(), "hello");
+}
+
+TEST(TlsStream, APrefaceGoesInFrontOfTheHandshake) {
+  constexpr std::string_view kPreface = "PROXY UNKNOWN\r\n";
+  for (const std::size_t room : {std::size_t{3}, kPreface.size(), kPreface.size() + 1, std::size_t{65536}}) {
+    Connected c(authority(), std::string(kPreface));
+    c.wire->limit_room(room);
+    c.wire->accept();
+    EXPECT_LE(c.wire->received().size(), room);
+    c.wire->make_room(65536);
+    std::string received = c.wire->received();
+    ASSERT_TRUE(received.starts_with(kPreface)) << room;
+    received.erase(0, kPreface.size());
+    EXPECT_EQ(received.substr(0, 2), "\x16\x03") << room << ": a handshake";
+    EXPECT_EQ(records(received).size(), 1U) << room;
+  }
 }
 
 TEST(TlsStream, AClientTrustsNobodyElse) {
