@@ -20,6 +20,33 @@ CGROUP = Path("/sys/fs/cgroup")
 REBOOT = 133  # how systemd-nspawn ends when its system wants to start again
 UNITS = ("vipair-vrrpd", "vipair-proxyd")
 PACKAGES = ("vipair", "vipair-failover-test")
+# Runs a command in the container, as the container is now. Not nsenter: when a shutdown stops the command before it
+# kills it, nsenter stops itself too, with nobody to wake it up and collect the command, for which the shutdown waits.
+INTO = """#!/usr/bin/env python3
+import ctypes, os, sys
+with open("@GROUP@/payload/init.scope/cgroup.procs") as processes:
+    leader = int(processes.readline())
+with open(f"/proc/{leader}/comm") as name:
+    if name.read() != "systemd\\n":
+        sys.exit(255)  # it is being set up
+root = os.open(f"/proc/{leader}/root", os.O_PATH)
+MNT, CGROUP, UTS, IPC, PID, NET = 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.setns(os.pidfd_open(leader), MNT | CGROUP | UTS | IPC | PID | NET):
+    sys.exit(f"setns: {os.strerror(ctypes.get_errno())}")
+os.fchdir(root)
+os.chroot(".")
+os.closerange(3, 4096)
+child = os.fork()
+if child == 0:
+    try:
+        os.execve("/usr/bin/env", ["env", "--", *sys.argv[1:]],
+                  {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"})
+    finally:
+        os._exit(127)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+os._exit(status if status >= 0 else 128 - status)
+"""
 CAPABILITIES = "CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_NICE,CAP_SYS_RESOURCE,CAP_IPC_LOCK"
 
 
@@ -54,11 +81,7 @@ class BootedNode(Node):
                       f"lowerdir={os.environ['VIPAIR_NODE_TREE']},upperdir={self.folder}/upper,workdir={self.folder}/work")
         (self.tree / "etc/hostname").write_text(f"{name}\n")
         self.prefix = self.folder / "into"  # a command that runs others inside, across reboots
-        self.prefix.write_text(f"""#!/bin/sh
-            read -r leader <{self.group}/payload/init.scope/cgroup.procs || exit 255
-            read -r name </proc/$leader/comm && [ "$name" = systemd ] || exit 255  # not while it is being set up
-            exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C nsenter -t $leader -m -u -i -n -p -C -r -w -- "$@"
-            """)
+        self.prefix.write_text(INTO.replace("@GROUP@", str(self.group)))
         self.prefix.chmod(0o755)
         (self.tree / "rpms").mkdir()
         etc = self.tree / "etc/vipair"

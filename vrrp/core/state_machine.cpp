@@ -188,8 +188,15 @@ Transition announce_if_due(Transition transition, const Active& state, TimePoint
   return transition;
 }
 
+// Whoever repeats packets, and two nodes that each take the other one for the lesser (in a group whose networks do
+// not agree on who hears whom), shall not make us talk as fast as the network carries it: an answer that went out a
+// moment ago is one to this as well.
 Transition answer(const Parameters& parameters, const Active& state, TimePoint now, Reason reason) {
-  return announce_if_due(advertise_now(parameters, state, now, reason), state, now);
+  const Duration pause = Duration(parameters.advertisement_interval) / kAnswersPerInterval;
+  if (now < state.answered_at + pause) return announce_if_due({state, {}, reason}, state, now);
+  Transition transition = advertise_now(parameters, state, now, reason);
+  std::get<Active>(transition.next).answered_at = now;
+  return announce_if_due(std::move(transition), state, now);
 }
 
 // Version 2 discards without a word to the sender (RFC 3768 section 6.4.3).

@@ -56,6 +56,7 @@ struct Active {
   AnnouncementSchedule announcements;
   bool is_listening =
       false;  // was silent for so long that a Backup has taken over if one lives: listen until adver_at
+  TimePoint answered_at{};  // the last advertisement that was an answer to somebody else's
   friend bool operator==(const Active&, const Active&) = default;
 };
 struct Yielding {

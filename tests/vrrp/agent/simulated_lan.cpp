@@ -34,7 +34,8 @@ std::optional<IpAddress> announced_address(const Bytes& frame) {
   return IpAddress::from_bytes(ByteView(frame).subspan(at, size));
 }
 
-constexpr std::size_t kInboxMax = 64;  // datagrams that wait at the socket of a paused node
+constexpr std::size_t kInboxMax = 64;      // datagrams that wait at the socket of a paused node
+constexpr std::size_t kWireMax = 100'000;  // messages under way at once
 
 }  // namespace
 
@@ -357,8 +358,8 @@ void SimulatedLan::run_until(TimePoint end) {
     const bool wire_first = !wire_.empty() && wire_.begin()->first <= next && wire_.begin()->first < end;
     if (wire_first) next = wire_.begin()->first;
     same_instant = next <= now_ ? same_instant + 1 : 0;
-    if (same_instant > 100'000) {
-      violations_.push_back("time stands still");
+    if (same_instant > 100'000 || wire_.size() > kWireMax) {
+      violations_.push_back(wire_.size() > kWireMax ? "a storm of advertisements" : "time stands still");
       return;
     }
     now_ = std::max(now_, next);

@@ -65,8 +65,9 @@ class Scenario {
   }
 
  private:
-  // join hold, the longest Active_Down_Interval here, and whatever a back-off was left with
-  static constexpr Duration kBound = 12s;
+  // join hold, the longest Active_Down_Interval here, and whatever a back-off was left with; or a move to a peer
+  // that lost less, which comes to nothing when an advertisement of before arrives after it, and is tried once more
+  static constexpr Duration kBound = 16s;
 
   Duration pick(std::initializer_list<Duration> choices) { return choices.begin()[lan_.random(choices.size())]; }
   bool maybe() { return lan_.random(2) == 0; }

@@ -79,6 +79,7 @@ void normalize(World& world, TimePoint now) {
                    [&](Active& active) {
                      shift(active.adver_at, by);
                      active.announcements = {kNow, 1, TimePoint::max()};  // the election does not hang on them
+                     active.answered_at = {};  // that an answer is left out is the same as that it is lost
                    },
                    [&](Yielding& yielding) {
                      shift(yielding.until, by);
