@@ -184,8 +184,12 @@ def test_a_full_disk_costs_log_lines_and_no_request(test):
     test.note(f"{lost:.0f} of 500 lines lost; the slowest request took {slowest * 1000:.0f} ms")
     assert slowest < 2
     filler.unlink()
-    scene.get("/16k")
-    wait_for("lines are written again", lambda: '"/16k"' in log.read_text() or "/16k" in log.read_text(), 5)
+
+    def is_written_again() -> bool:  # a line that was on its way when the disk was full may be lost
+        scene.get("/16k")
+        return "/16k" in log.read_text()
+
+    wait_for("lines are written again", is_written_again, 5)
     wait_for("every line is whole", lambda: log.read_text().endswith("\n"), 5)
     broken = [line for line in log.read_text().splitlines() if not (line.startswith("{") and line.endswith("}"))]
     assert len(broken) <= 1, f"{len(broken)} broken lines: {broken[:2]}"  # the one that met the end of the disk
