@@ -23,8 +23,9 @@ inline constexpr Duration kYieldMax = std::chrono::seconds(1);
 inline constexpr Duration kYieldPerAddress = std::chrono::microseconds(250);
 // Priority 0 goes out again after this part of that time, since the first one may be lost, and from then on an
 // interval later each time: a peer of another make waits Skew_Time after each and must not be kept waiting.
-inline constexpr int kAnswersPerInterval = 4;  // advertisements that answer others
 inline constexpr int kYieldRepeatPart = 10;
+// An Active answers the advertisements of others at most so often.
+inline constexpr int kAnswersPerInterval = 4;
 
 // Skew_Time = ((256 - priority) * Active_Adver_Interval) / 256; version 2: (256 - priority) / 256 seconds
 Duration skew_time(std::uint8_t priority, Centiseconds active_adver_interval, int version = 3);
